@@ -1,0 +1,86 @@
+import type { ContextSignal, Signal } from "./signal.js";
+import type { Narrowed, Semantics } from "./semantics.js";
+import type { ArgsOf, DeclaredOf, Procedure, ResultOf } from "./service.js";
+
+/** What every call takes last. `Declared` is what the procedure's contract says about repetition. */
+export interface CallOptions<Declared extends Semantics = Semantics> {
+  /** Ends the call early with `cancelled`. */
+  readonly signal?: Signal | undefined;
+  /** Milliseconds until the call ends with `deadline-exceeded`; default 25,000, never infinite. */
+  readonly timeoutMs?: number | undefined;
+  /** Narrows the guarantee for this call; default: what the contract declares. */
+  readonly semantics?: Narrowed<Declared> | undefined;
+  /** The context of the call being handled: this call ends when that one does, by deadline or cancellation. */
+  readonly context?: CallContext | undefined;
+}
+
+/** Who calls, as far as the transport and the authentication flavor know. */
+export interface Caller {
+  /** Where the call came from, such as `tcp://127.0.0.1:40312`. */
+  readonly address: string;
+  readonly identity: Identity;
+}
+
+/** What a caller claims or has proved to be. Flavors extend it. */
+export interface Identity {
+  /** The authentication flavor, such as `none` or `sys`. */
+  readonly flavor: string;
+  /** Whether it was proved; AUTH_SYS only claims. */
+  readonly verified: boolean;
+}
+
+/** What a handler gets last. */
+export interface CallContext {
+  /** Fires when nobody waits for the answer any more: the connection is gone or the server is closing. */
+  readonly signal: ContextSignal;
+  /** When the caller gives up, in milliseconds on the clock of `performance.now()`; undefined where the wire does not say. */
+  readonly deadline: number | undefined;
+  readonly caller: Caller;
+  /** The procedure's name in the contract, such as `add`. */
+  readonly procedure: string;
+  /** What state of one caller may hang on; until sessions exist, its connection. Undefined on datagrams. */
+  readonly session: object | undefined;
+}
+
+/** A contract seen by its caller: one method per procedure, with the call's options last. */
+export type Client<C> = {
+  readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
+    ? (...args: [...ArgsOf<C[K]>, options?: CallOptions<DeclaredOf<C[K]>> | undefined]) => Promise<ResultOf<C[K]>>
+    : never;
+} & ClientControls;
+
+/** The controls of every client. They start with `$`, which no IDL identifier can. */
+export interface ClientControls extends AsyncDisposable {
+  /** The address in use, such as `tcp://127.0.0.1:2049`. */
+  readonly $address: string;
+  /** Calls procedure 0, which every service has. */
+  $ping(options?: CallOptions<"at-least-once"> | undefined): Promise<void>;
+  /** Resolves when the queue has room; await it between calls when producing faster than the peer consumes. */
+  $ready(): Promise<void>;
+  $stats(): ClientStats;
+  /** Ends the client: pending calls fail with `closed`. */
+  $close(): Promise<void>;
+}
+
+/** Counters of a client, from its start. */
+export interface ClientStats {
+  /** Calls that have not ended. */
+  readonly pending: number;
+  /** Calls that wait for the connection or for the peer to read, and their bytes. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly calls: number;
+  readonly retransmissions: number;
+  readonly connects: number;
+  /** Replies that no pending call waited for: late, duplicate, or unasked. */
+  readonly strayReplies: number;
+  /** Smoothed round trip of a datagram client, in milliseconds. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** A contract seen by its server: one handler per procedure, with the context last. Procedure 0 may be left out. */
+export type Handlers<C> = {
+  readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
+    ? (...args: [...ArgsOf<C[K]>, context: CallContext]) => ResultOf<C[K]> | Promise<ResultOf<C[K]>>
+    : never;
+};

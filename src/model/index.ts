@@ -1,0 +1,15 @@
+export type * from "./call.js";
+export { type Codec, DecodeError, EncodeError } from "./codec.js";
+export {
+  type Executed,
+  type ProtocolStatus,
+  RpcError,
+  type RpcErrorCode,
+  type RpcErrorDetails,
+  type Timeline,
+} from "./error.js";
+export type { ResolveQuery, Resolver } from "./resolver.js";
+export { type Narrowed, narrows, type Semantics } from "./semantics.js";
+export type { ArgsOf, DeclaredOf, Procedure, Protocol, ResultOf, Service } from "./service.js";
+export type * from "./shape.js";
+export type { ContextSignal, Signal } from "./signal.js";

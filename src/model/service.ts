@@ -1,0 +1,39 @@
+import type { Semantics } from "./semantics.js";
+
+declare const types: unique symbol;
+
+/**
+ * One procedure of a contract: its arguments, its result, and what it declares about repetition. It exists in types
+ * only; the protocol's own description (numbers, codecs) is in {@link Service.procedures}.
+ */
+export interface Procedure<Args extends readonly unknown[], Result, Declared extends Semantics = "at-most-once"> {
+  readonly [types]: { readonly args: Args; readonly result: Result; readonly declared: Declared };
+}
+
+export type ArgsOf<P> = P extends Procedure<infer Args, unknown, infer _Declared> ? Args : never;
+export type ResultOf<P> = P extends Procedure<infer _Args, infer Result, infer _Declared> ? Result : never;
+export type DeclaredOf<P> = P extends Procedure<infer _Args, unknown, infer Declared> ? Declared : never;
+
+/**
+ * A contract that can be called and served: what the IDL compiler emits, and what a protocol's own constructor
+ * (`oncProgram`) makes by hand. It carries its protocol, so `connect` and `Server` need no registry.
+ *
+ * @typeParam C the contract: an interface whose members are {@link Procedure}s
+ * @typeParam P the protocol's kind of service
+ */
+export interface Service<C, P extends Protocol = Protocol> {
+  readonly protocol: P;
+  /** The service's own name, such as `CALC_PROG`, for messages and tools. */
+  readonly name: string;
+  /** The version in the protocol's own terms. */
+  readonly version: number;
+  /** Each procedure in the protocol's own terms. */
+  readonly procedures: { readonly [K in keyof C]: object };
+}
+
+/** What a service knows of its protocol: how to load either half of it. */
+export interface Protocol {
+  readonly name: string;
+  readonly client: () => Promise<unknown>;
+  readonly server: () => Promise<unknown>;
+}

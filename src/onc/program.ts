@@ -1,0 +1,57 @@
+import type { ArgsOf, DeclaredOf, ResultOf, Semantics, Service } from "../model/index.js";
+import type { XdrCodec } from "../xdr/index.js";
+import { type Onc, onc } from "./protocol.js";
+
+/** A procedure of an ONC RPC program: its number and its codecs. Several arguments follow one another on the wire. */
+export interface OncProcedure<Args extends readonly unknown[] = readonly never[], Result = unknown> {
+  readonly number: number;
+  /** The name in the `.x` file, such as `ADD`. */
+  readonly name: string;
+  readonly args: { readonly [I in keyof Args]: XdrCodec<Args[I]> };
+  readonly result: XdrCodec<Result>;
+  /** What the contract declares about repetition; default `at-most-once`. */
+  readonly semantics?: Semantics | undefined;
+}
+
+/** One version of an ONC RPC program. */
+export interface OncService<C> extends Service<C, Onc> {
+  readonly program: number;
+  readonly procedures: {
+    readonly [K in keyof C]: OncProcedure<ArgsOf<C[K]>, ResultOf<C[K]>> & {
+      readonly semantics?: DeclaredOf<C[K]> | undefined;
+    };
+  };
+}
+
+/**
+ * Describes one version of an ONC RPC program (RFC 5531, section 12). The IDL compiler emits calls of it; a contract
+ * written by hand uses it the same way.
+ *
+ * @throws RangeError for a number that is not an unsigned 32-bit integer, or a procedure number given twice
+ */
+export function oncProgram<C>(description: {
+  readonly name: string;
+  readonly program: number;
+  readonly version: number;
+  readonly procedures: OncService<C>["procedures"];
+}): OncService<C> {
+  const { name, program, version, procedures } = description;
+  checkNumber(program, `${name}: program number`);
+  checkNumber(version, `${name}: version number`);
+  const seen = new Map<number, string>();
+  for (const [key, procedure] of Object.entries<OncProcedure>(procedures)) {
+    checkNumber(procedure.number, `${name}.${key}: procedure number`);
+    const other = seen.get(procedure.number);
+    if (other !== undefined) {
+      throw new RangeError(`${name}: procedures ${other} and ${key} both have number ${procedure.number}`);
+    }
+    seen.set(procedure.number, key);
+  }
+  return { protocol: onc, name, program, version, procedures };
+}
+
+function checkNumber(value: number, what: string): void {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    throw new RangeError(`${what} must be an unsigned 32-bit integer, not ${value}`);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Reads bytes from a range of a buffer. Every read is checked against the bytes that are present, before anything is
+ * allocated. What a wire format means lives in the subclasses (`XdrReader`).
+ */
+
+/** What a reader may use. */
+export interface ReaderOptions {
+  /** Byte order; default false, the order of the network. */
+  readonly littleEndian?: boolean | undefined;
+}
+
+/**
+ * Bytes from this length on are views of the reader's buffer, which therefore must never be reused. Shorter ones are
+ * copied: a view costs more than their copy, and a few bytes would keep a whole buffer alive.
+ */
+export const viewSizeMin = 1024;
+
+/** Text up to this length is decoded by a loop while it is ASCII: below it, calling the engine's decoder costs more. */
+const shortText = 48;
+
+declare class TextDecoder {
+  constructor(label: string, options: { fatal: boolean; ignoreBOM: boolean });
+  decode(bytes: Uint8Array): string;
+}
+
+// "ignoreBOM" means: do not take the mark away. It is data.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const nothing = new Uint8Array(0);
+
+export class Reader {
+  readonly littleEndian: boolean;
+  /** What `reset` was given: when it is given again, the views below still hold. */
+  #source: Uint8Array = nothing;
+  protected buffer: Uint8Array = nothing;
+  protected data: DataView = new DataView(nothing.buffer);
+  protected start = 0;
+  protected at = 0;
+  protected end = 0;
+
+  constructor(options: ReaderOptions = {}) {
+    this.littleEndian = options.littleEndian ?? false;
+  }
+
+  /** Reads from `start` to `end` of `buffer` from now on: one reader serves a connection's life. */
+  reset(buffer: Uint8Array, start = 0, end: number = buffer.length): void {
+    if (!(start >= 0 && start <= end && end <= buffer.length)) {
+      throw new RangeError(`cannot read from ${start} to ${end} of ${buffer.length} bytes`);
+    }
+    if (buffer !== this.#source) {
+      this.#source = buffer;
+      // A plain view: what a subclass such as Node's Buffer means by `slice` differs.
+      this.buffer = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+      this.data = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    }
+    this.start = start;
+    this.at = start;
+    this.end = end;
+  }
+
+  /** The index of the next byte in the buffer. */
+  get position(): number {
+    return this.at;
+  }
+
+  /** How many bytes are left. */
+  get remaining(): number {
+    return this.end - this.at;
+  }
+
+  /** Throws what this format's users expect for bytes that cannot be read. Subclasses override it. */
+  fail(message: string): never {
+    throw new RangeError(`${message} (at byte ${this.at - this.start})`);
+  }
+
+  /** Checks that `size` bytes are present. */
+  protected need(size: number): void {
+    if (size > this.end - this.at) this.fail(`the bytes end early: ${size} are needed, ${this.end - this.at} are left`);
+  }
+
+  uint8(): number {
+    this.need(1);
+    return this.buffer[this.at++] as number;
+  }
+
+  uint16(): number {
+    this.need(2);
+    const value = this.data.getUint16(this.at, this.littleEndian);
+    this.at += 2;
+    return value;
+  }
+
+  int32(): number {
+    this.need(4);
+    const value = this.data.getInt32(this.at, this.littleEndian);
+    this.at += 4;
+    return value;
+  }
+
+  uint32(): number {
+    this.need(4);
+    const value = this.data.getUint32(this.at, this.littleEndian);
+    this.at += 4;
+    return value;
+  }
+
+  int64(): bigint {
+    this.need(8);
+    const value = this.data.getBigInt64(this.at, this.littleEndian);
+    this.at += 8;
+    return value;
+  }
+
+  uint64(): bigint {
+    this.need(8);
+    const value = this.data.getBigUint64(this.at, this.littleEndian);
+    this.at += 8;
+    return value;
+  }
+
+  float32(): number {
+    this.need(4);
+    const value = this.data.getFloat32(this.at, this.littleEndian);
+    this.at += 4;
+    return value;
+  }
+
+  float64(): number {
+    this.need(8);
+    const value = this.data.getFloat64(this.at, this.littleEndian);
+    this.at += 8;
+    return value;
+  }
+
+  /** The next `length` bytes: a view from {@link viewSizeMin} bytes on, a copy below. */
+  bytes(length: number): Uint8Array {
+    this.need(length);
+    const from = this.at;
+    this.at = from + length;
+    return length >= viewSizeMin ? this.buffer.subarray(from, this.at) : this.buffer.slice(from, this.at);
+  }
+
+  /** The next `length` bytes as a view, whatever their length. */
+  view(length: number): Uint8Array {
+    this.need(length);
+    const from = this.at;
+    this.at = from + length;
+    return this.buffer.subarray(from, this.at);
+  }
+
+  /** The next `length` bytes as text. A byte order mark is data; bytes that are not UTF-8 are an error. */
+  utf8(length: number): string {
+    this.need(length);
+    const { buffer, at } = this;
+    const end = at + length;
+    let text = "";
+    if (length <= shortText) {
+      let i = at;
+      // Eight at a time, then one at a time, until the end or a byte that is not ASCII.
+      for (; i + 8 <= end; i += 8) {
+        const a = buffer[i] as number;
+        const b = buffer[i + 1] as number;
+        const c = buffer[i + 2] as number;
+        const d = buffer[i + 3] as number;
+        const e = buffer[i + 4] as number;
+        const f = buffer[i + 5] as number;
+        const g = buffer[i + 6] as number;
+        const h = buffer[i + 7] as number;
+        if ((a | b | c | d | e | f | g | h) > 0x7f) break;
+        text += String.fromCharCode(a, b, c, d, e, f, g, h);
+      }
+      for (; i < end; i++) {
+        const a = buffer[i] as number;
+        if (a > 0x7f) break;
+        text += String.fromCharCode(a);
+      }
+      if (i === end) {
+        this.at = end;
+        return text;
+      }
+    }
+    try {
+      text = decoder.decode(buffer.subarray(at, end));
+    } catch {
+      this.fail("the bytes of a string are not UTF-8");
+    }
+    this.at = end;
+    return text;
+  }
+
+  /** Passes over `count` bytes. */
+  skip(count: number): void {
+    this.need(count);
+    this.at += count;
+  }
+
+  /** Passes over `count` bytes that must be zero. */
+  zeros(count: number): void {
+    this.need(count);
+    const end = this.at + count;
+    for (let i = this.at; i < end; i++) {
+      if (this.buffer[i] !== 0) this.fail("the padding is not zero");
+    }
+    this.at = end;
+  }
+
+  /** Checks that every byte was read. */
+  finish(): void {
+    if (this.at !== this.end) this.fail(`${this.end - this.at} bytes are left over after the value`);
+  }
+}

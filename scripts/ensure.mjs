@@ -1,0 +1,131 @@
+// Brings the checkout to where a command can run: `node scripts/ensure.mjs install peers build examples`.
+// Each step does nothing when its outcome is already there. Only Node and npm may be assumed here: no dependencies.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(fileURLToPath(import.meta.url), "../..");
+const scratch = join(root, ".build");
+
+const steps = { install, peers, build, examples };
+
+for (const name of process.argv.slice(2)) {
+  const step = steps[name];
+  if (step === undefined) fail(`ensure: unknown step ${name}; there are ${Object.keys(steps).join(", ")}`);
+  step();
+}
+
+/** Installs the dependencies when what is installed is not what the lockfile says. */
+function install() {
+  if (installed()) return;
+  note("installing dependencies");
+  // A registry that stumbles once should not fail a first try of the project.
+  for (let attempt = 1; ; attempt++) {
+    const { status } = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    if (status === 0) return;
+    if (attempt === 3) fail("ensure: npm ci failed");
+    note(`npm ci failed; attempt ${attempt + 1} of 3`);
+  }
+}
+
+function installed() {
+  const record = join(root, "node_modules/.package-lock.json");
+  if (!existsSync(record)) return false;
+  const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  const present = JSON.parse(readFileSync(record, "utf8")).packages;
+  return Object.entries(wanted).every(
+    ([path, entry]) =>
+      path === "" || entry.optional || entry.devOptional || entry.peer || present[path]?.integrity === entry.integrity,
+  );
+}
+
+/** Installs the real peers that the interop tests talk to; where it cannot, those tests say so and are skipped. */
+function peers() {
+  if (process.platform === "win32") return;
+  run("bash", [join(root, "scripts/peers.sh")]);
+}
+
+/** Compiles src to dist when dist was made from other sources. */
+function build() {
+  compile({
+    name: "dist",
+    project: "tsconfig.json",
+    output: join(root, "dist"),
+    inputs: ["src", "tsconfig.json", "tsconfig.base.json", "package-lock.json"],
+  });
+}
+
+/** Compiles the examples against dist to .build/examples: Node 20 does not run TypeScript. */
+function examples() {
+  build();
+  compile({
+    name: "examples",
+    project: "tsconfig.examples.json",
+    output: join(scratch, "examples"),
+    inputs: ["examples", "src", "tsconfig.examples.json", "tsconfig.base.json", "package-lock.json"],
+  });
+}
+
+function compile({ name, project, output, inputs }) {
+  const stamp = join(scratch, "stamps", name);
+  const digest = digestOf(inputs);
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+  note(`building ${relative(root, output)}`);
+  // Compiled beside the old output and then swapped in: no file of a removed source stays, and a program that is
+  // starting from the old output meanwhile finds it whole.
+  const fresh = join(scratch, `${name}.${process.pid}.new`);
+  const old = join(scratch, `${name}.${process.pid}.old`);
+  rmSync(fresh, { recursive: true, force: true });
+  const { status } = run(process.execPath, [
+    join(root, "node_modules/typescript/bin/tsc"),
+    "-p",
+    join(root, project),
+    "--outDir",
+    fresh,
+    "--noEmitOnError",
+  ]);
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    fail(`ensure: ${project} does not compile`);
+  }
+  if (existsSync(output)) renameSync(output, old);
+  renameSync(fresh, output);
+  rmSync(old, { recursive: true, force: true });
+  mkdirSync(join(scratch, "stamps"), { recursive: true });
+  writeFileSync(stamp, digest);
+}
+
+/** A digest of the files' names and contents: times lie after a clone or a checkout. */
+function digestOf(paths) {
+  const hash = createHash("sha256");
+  const visit = (path) => {
+    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const child = join(path, entry.name);
+      if (entry.isDirectory()) visit(child);
+      else add(child);
+    }
+  };
+  const add = (path) => hash.update(relative(root, path)).update("\0").update(readFileSync(path)).update("\0");
+  for (const path of paths.map((path) => join(root, path))) {
+    if (!existsSync(path)) continue;
+    if (/\.\w+$/.test(path)) add(path);
+    else visit(path);
+  }
+  return hash.digest("hex");
+}
+
+function run(command, args) {
+  // Everything that a step prints goes to stderr: stdout belongs to the command that follows.
+  return spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
+}
+
+function note(text) {
+  process.stderr.write(`farcall: ${text}\n`);
+}
+
+function fail(text) {
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+}

@@ -1,2 +1,3 @@
 export { Reader, type ReaderOptions, viewSizeMin } from "./reader.js";
 export { Writer, type WriterOptions, writerSizeMax } from "./writer.js";
+export { BufferPool } from "./pool.js";

@@ -1,6 +1,7 @@
 import type { ContextSignal, Signal } from "./signal.js";
+import type { Timeline } from "./error.js";
 import type { Narrowed, Semantics } from "./semantics.js";
-import type { ArgsOf, DeclaredOf, Procedure, ResultOf } from "./service.js";
+import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
 
 /** What every call takes last. `Declared` is what the procedure's contract says about repetition. */
 export interface CallOptions<Declared extends Semantics = Semantics> {
@@ -12,6 +13,8 @@ export interface CallOptions<Declared extends Semantics = Semantics> {
   readonly semantics?: Narrowed<Declared> | undefined;
   /** The context of the call being handled: this call ends when that one does, by deadline or cancellation. */
   readonly context?: CallContext | undefined;
+  /** Is given where the call's time went, when it ends, however it ends. */
+  readonly timeline?: ((timeline: Timeline) => void) | undefined;
 }
 
 /** Who calls, as far as the transport and the authentication flavor know. */
@@ -80,7 +83,12 @@ export interface ClientStats {
 
 /** A contract seen by its server: one handler per procedure, with the context last. Procedure 0 may be left out. */
 export type Handlers<C> = {
-  readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
-    ? (...args: [...ArgsOf<C[K]>, context: CallContext]) => ResultOf<C[K]> | Promise<ResultOf<C[K]>>
-    : never;
+  readonly [K in keyof C as C[K] extends NullProcedure ? never : K]: Handler<C[K]>;
+} & {
+  readonly [K in keyof C as C[K] extends NullProcedure ? K : never]?: Handler<C[K]> | undefined;
 };
+
+type Handler<P> =
+  P extends Procedure<infer _A, infer _R, infer _S>
+    ? (...args: [...ArgsOf<P>, context: CallContext]) => ResultOf<P> | Promise<ResultOf<P>>
+    : never;

@@ -10,6 +10,6 @@ export {
 } from "./error.js";
 export type { ResolveQuery, Resolver } from "./resolver.js";
 export { type Narrowed, narrows, type Semantics } from "./semantics.js";
-export type { ArgsOf, DeclaredOf, Procedure, Protocol, ResultOf, Service } from "./service.js";
+export type { ArgsOf, DeclaredOf, NullProcedure, Procedure, Protocol, ResultOf, Service } from "./service.js";
 export type * from "./shape.js";
 export type { ContextSignal, Signal } from "./signal.js";

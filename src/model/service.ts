@@ -10,6 +10,13 @@ export interface Procedure<Args extends readonly unknown[], Result, Declared ext
   readonly [types]: { readonly args: Args; readonly result: Result; readonly declared: Declared };
 }
 
+declare const isNull: unique symbol;
+
+/** Procedure 0 of a contract that names it: void to void, harmless to repeat, and answered without a handler. */
+export interface NullProcedure extends Procedure<[], void, "at-least-once"> {
+  readonly [isNull]: true;
+}
+
 export type ArgsOf<P> = P extends Procedure<infer Args, unknown, infer _Declared> ? Args : never;
 export type ResultOf<P> = P extends Procedure<infer _Args, infer Result, infer _Declared> ? Result : never;
 export type DeclaredOf<P> = P extends Procedure<infer _Args, unknown, infer Declared> ? Declared : never;

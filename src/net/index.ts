@@ -1,0 +1,13 @@
+export { type Address, formatIpAddress, parseAddress } from "./address.js";
+export type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
+export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions, memoryPair, processNetwork } from "./memory.js";
+export {
+  bindDatagram,
+  type CompleteAddress,
+  isDatagram,
+  listenStream,
+  type OpenOptions,
+  openDatagram,
+  openStream,
+} from "./open.js";
+export type { Stream, StreamEvents, StreamLayer, StreamListener } from "./stream.js";

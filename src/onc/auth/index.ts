@@ -1,0 +1,10 @@
+export type { AuthAccepted, AuthenticatedBytes, AuthVerdict, ClientAuth, ServerAuth } from "./auth.js";
+export { clientAuthNone, serverAuthNone } from "./none.js";
+export {
+  type AuthSysIdentity,
+  type AuthSysParams,
+  clientAuthSys,
+  type ServerAuthSysOptions,
+  serverAuthSys,
+  xdrAuthSysParams,
+} from "./sys.js";

@@ -1,0 +1,338 @@
+import { randomInt } from "node:crypto";
+import type { BackoffOptions } from "../call/backoff.js";
+import type { RetransmitOptions } from "../call/round-trip.js";
+import { DatagramClientDrive } from "../drive/datagram-client.js";
+import { StreamClientDrive } from "../drive/stream-client.js";
+import {
+  type CallOptions,
+  type ClientStats,
+  narrows,
+  type ResolveQuery,
+  type Resolver,
+  RpcError,
+  type RpcErrorCode,
+  type Semantics,
+  type Signal,
+} from "../model/index.js";
+import {
+  type Address,
+  type CompleteAddress,
+  isDatagram,
+  type MemoryNetwork,
+  openDatagram,
+  openStream,
+  parseAddress,
+  type Stream,
+} from "../net/index.js";
+import { nothing } from "../xdr/index.js";
+import { argsCodec } from "./args.js";
+import { type ClientAuth, clientAuthNone } from "./auth/index.js";
+import {
+  type CallTarget,
+  ClientCall,
+  type ClientEngineOptions,
+  DatagramClientEngine,
+  outboxFlushBytes,
+  StreamClientEngine,
+} from "./engine/index.js";
+import { ClntStat, clntStatus } from "./status.js";
+
+/** Milliseconds a call takes at most, as in C. */
+export const timeoutMsDefault = 25_000;
+
+/** Milliseconds an attempt to connect takes at most, name look-up included. */
+export const connectTimeoutMsDefault = 5_000;
+
+/** The longest timeout: what a 32-bit timer can wait, some 24 days. Longer is a mistake more often than a wish. */
+export const timeoutMsMax: number = 2 ** 31 - 1;
+
+export interface OncClientOptions {
+  /** Milliseconds a call takes at most unless it says otherwise; default {@link timeoutMsDefault}. */
+  readonly timeoutMs?: number | undefined;
+  /** Milliseconds an attempt to connect takes at most; default {@link connectTimeoutMsDefault}. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Who calls; default AUTH_NONE. */
+  readonly auth?: ClientAuth | undefined;
+  /** Finds ports for addresses without one; default: the port mapper of the host. */
+  readonly resolver?: Resolver | undefined;
+  /** Most calls that wait for an answer; default 65,536. One more is refused as `busy`. */
+  readonly pendingCallsMax?: number | undefined;
+  /** Most bytes that wait for the connection or for the peer to read; default 16 MiB. More is refused as `busy`. */
+  readonly queueBytesMax?: number | undefined;
+  /** Most bytes of a reply; default 16 MiB. A peer that sends more loses the connection. */
+  readonly recordSizeMax?: number | undefined;
+  /** Most bytes of a call or reply in one datagram; default 65,507, UDP's own limit. */
+  readonly datagramSizeMax?: number | undefined;
+  /** When datagrams of repeatable calls are sent again. */
+  readonly retransmit?: RetransmitOptions | undefined;
+  /** How long to wait between attempts to connect. */
+  readonly backoff?: BackoffOptions | undefined;
+  /** Silence, in milliseconds, after which a peer that owes an answer is asked whether it is there; default 5,000. */
+  readonly probeAfterMs?: number | undefined;
+  /** Milliseconds it may take to say so, before new calls go to a new connection; default 10,000. */
+  readonly probeTimeoutMs?: number | undefined;
+  /** The network of `memory:` addresses; default: the process's own. */
+  readonly network?: MemoryNetwork | undefined;
+}
+
+/** What a channel needs of either drive. */
+interface Drive {
+  readonly closed: boolean;
+  now(): number;
+  start(call: ClientCall): void;
+  cancel(call: ClientCall, reason: unknown): void;
+  ready(hasRoom: () => boolean): Promise<void>;
+  close(): void | Promise<void>;
+}
+
+/** One client's way to one server: calls of any procedure go in, promises come out. */
+export class OncChannel {
+  readonly #drive: Drive;
+  readonly #engine: StreamClientEngine | DatagramClientEngine;
+  readonly #timeoutMs: number;
+  readonly #connects: () => number;
+
+  private constructor(
+    drive: Drive,
+    engine: StreamClientEngine | DatagramClientEngine,
+    timeoutMs: number,
+    connects: () => number,
+  ) {
+    this.#drive = drive;
+    this.#engine = engine;
+    this.#timeoutMs = timeoutMs;
+    this.#connects = connects;
+  }
+
+  /**
+   * Opens the way to `address`. Without a port it is looked up for `program` and `version`, again at every connection.
+   *
+   * @throws RpcError `invalid-argument`, `not-found` or `unavailable`
+   */
+  static async open(address: string, program: number, version: number, options: OncClientOptions): Promise<OncChannel> {
+    const parsed = parseAddress(address);
+    const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
+    const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
+    const engineOptions: ClientEngineOptions = {
+      auth: options.auth ?? clientAuthNone(),
+      firstXid: randomInt(2 ** 32),
+      peer: address,
+      pendingCallsMax: options.pendingCallsMax,
+    };
+    const reach = (engine: StreamClientEngine | DatagramClientEngine): Reach => ({
+      address: parsed,
+      text: address,
+      program,
+      version,
+      connectTimeoutMs,
+      options,
+      engine,
+    });
+    if (isDatagram(parsed)) {
+      const engine = new DatagramClientEngine({
+        ...engineOptions,
+        datagramSizeMax: options.datagramSizeMax,
+        retransmit: options.retransmit,
+      });
+      const { socket, peer } = await reachDatagram(reach(engine));
+      const drive = new DatagramClientDrive(engine, socket, peer);
+      return new OncChannel(drive, engine, timeoutMs, () => 1);
+    }
+    const engine = new StreamClientEngine({ ...options, ...engineOptions, probe: nullTarget(program, version, "NULL") });
+    const drive = new StreamClientDrive(engine, {
+      open: (signal) => reachStream(reach(engine), signal),
+      connectTimeoutMs,
+      backoff: options.backoff,
+      flushBytes: outboxFlushBytes,
+    });
+    await drive.connect();
+    return new OncChannel(drive, engine, timeoutMs, () => drive.connects);
+  }
+
+  /** The address in use, with the port. */
+  get address(): string {
+    return this.#engine.peer;
+  }
+
+  get stats(): ClientStats {
+    return { ...this.#engine.stats, connects: this.#connects() };
+  }
+
+  /** Makes a call. Never throws: every mistake is a rejection. */
+  call(target: CallTarget, args: readonly unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const drive = this.#drive;
+    if (options !== undefined || drive.closed) return this.#callWith(target, args, options ?? {});
+    return new Promise((resolve, reject) => {
+      const startedAt = drive.now();
+      const life = {
+        semantics: target.semantics,
+        startedAt,
+        deadline: startedAt + this.#timeoutMs,
+        timeline: undefined,
+      };
+      drive.start(new ClientCall(target, args, life, resolve, reject));
+    });
+  }
+
+  #callWith(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const drive = this.#drive;
+    const refuse = (code: RpcErrorCode, message: string, cause?: unknown): Promise<never> =>
+      Promise.reject(
+        new RpcError(code, `${target.name} to ${this.address}: ${message}`, {
+          executed: "no",
+          peer: this.address,
+          cause,
+          status: clntStatus(ClntStat.RPC_FAILED),
+        }),
+      );
+    if (drive.closed) return refuse("closed", "the client was closed");
+    const { timeoutMs = this.#timeoutMs, context, semantics = target.semantics } = options;
+    const badTimeout = timeoutProblem(timeoutMs);
+    if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
+    const badSemantics = semanticsProblem(target.semantics, semantics);
+    if (badSemantics !== undefined) return refuse("invalid-argument", badSemantics);
+    const signals = [options.signal, context?.signal].filter((signal) => signal !== undefined);
+    const fired = signals.find((signal) => signal.aborted);
+    if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
+    return new Promise((resolve, reject) => {
+      const startedAt = drive.now();
+      const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
+      const life = { semantics, startedAt, deadline, timeline: options.timeline };
+      const call = new ClientCall(target, args, life, resolve, reject);
+      if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
+      drive.start(call);
+    });
+  }
+
+  async ready(): Promise<void> {
+    const engine = this.#engine;
+    if (engine instanceof StreamClientEngine) await this.#drive.ready(() => !engine.full);
+  }
+
+  async close(): Promise<void> {
+    await this.#drive.close();
+  }
+}
+
+/** The NULL procedure of a program: RFC 5531, section 12.1 reserves number 0 for it. It may always be repeated. */
+export function nullTarget(program: number, version: number, name: string): CallTarget {
+  return { name, program, version, procedure: 0, args: argsCodec([]), result: nothing, semantics: "at-least-once" };
+}
+
+function checkTimeout(ms: number, name: string): number {
+  const problem = timeoutProblem(ms);
+  if (problem !== undefined) throw new RpcError("invalid-argument", `${name} ${problem}`, { executed: "no" });
+  return ms;
+}
+
+function timeoutProblem(ms: number): string | undefined {
+  if (ms > 0 && ms <= timeoutMsMax) return undefined;
+  return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
+}
+
+function semanticsProblem(declared: Semantics, asked: Semantics): string | undefined {
+  if (!narrows(declared, asked)) return `the contract declares ${declared}, which ${asked} would widen`;
+  if (asked === "exactly-once" || declared === "exactly-once") return "this server cannot give exactly-once";
+  return undefined;
+}
+
+/** @returns what takes the listeners away again */
+function listen(signals: readonly Signal[], onAbort: (reason: unknown) => void): () => void {
+  const removers = signals.map((signal) => {
+    const listener = (): void => onAbort(signal.reason);
+    signal.addEventListener("abort", listener, { once: true });
+    return () => signal.removeEventListener("abort", listener);
+  });
+  return () => {
+    for (const remove of removers) remove();
+  };
+}
+
+// --- finding and reaching the server
+
+interface Reach {
+  readonly address: Address;
+  readonly text: string;
+  readonly program: number;
+  readonly version: number;
+  readonly connectTimeoutMs: number;
+  readonly options: OncClientOptions;
+  readonly engine: StreamClientEngine | DatagramClientEngine;
+}
+
+async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
+  const startedAt = performance.now();
+  const address = await complete(reach);
+  const resolvedAt = performance.now();
+  try {
+    const stream = await openStream(address, { signal, network: reach.options.network });
+    note(reach, startedAt, resolvedAt, stream.peer);
+    return stream;
+  } catch (error) {
+    throw unreachable(error, reach.text);
+  }
+}
+
+async function reachDatagram(reach: Reach): ReturnType<typeof openDatagram> {
+  const startedAt = performance.now();
+  const address = await complete(reach);
+  const resolvedAt = performance.now();
+  try {
+    const opened = await openDatagram(address, { network: reach.options.network });
+    note(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(reach.text, address.port) : reach.text);
+    return opened;
+  } catch (error) {
+    throw unreachable(error, reach.text);
+  }
+}
+
+/** Finds the port where the address has none. */
+async function complete(reach: Reach): Promise<CompleteAddress> {
+  const { address, options } = reach;
+  if (!("port" in address) || address.port !== undefined) return address as CompleteAddress;
+  if (options.resolver === undefined) {
+    throw new RpcError("invalid-argument", `${reach.text} has no port, and there is no resolver to find one`, {
+      executed: "no",
+    });
+  }
+  const query: ResolveQuery = {
+    transport: address.scheme,
+    host: address.host,
+    program: reach.program,
+    version: reach.version,
+    timeoutMs: reach.connectTimeoutMs,
+  };
+  return parseAddress(await options.resolver.resolve(query)) as CompleteAddress;
+}
+
+function note(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
+  const { engine } = reach;
+  engine.peer = peer;
+  const asked = "port" in reach.address && reach.address.port === undefined;
+  engine.reach = {
+    ...(asked ? { resolve: resolvedAt - startedAt } : {}),
+    connect: performance.now() - resolvedAt,
+  };
+}
+
+function withPort(text: string, port: number): string {
+  return /:\d+\/?$/.test(text) ? text : `${text.replace(/\/$/, "")}:${port}`;
+}
+
+/** Says in one line why a server could not be reached; nothing was sent, so nothing ran. */
+function unreachable(error: unknown, address: string): RpcError {
+  if (error instanceof RpcError) return error;
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const text = error instanceof Error ? error.message : String(error);
+  const details = { executed: "no" as const, peer: address, cause: error };
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    return new RpcError("not-found", `${address}: the host is not known (${text})`, {
+      ...details,
+      status: clntStatus(ClntStat.RPC_UNKNOWNHOST),
+    });
+  }
+  return new RpcError("unavailable", `${address} cannot be reached: ${text}`, {
+    ...details,
+    status: clntStatus(ClntStat.RPC_SYSTEMERROR),
+  });
+}

@@ -1,0 +1,150 @@
+import { type CallOptions, type Client, RpcError, type Semantics } from "../model/index.js";
+import type { XdrCodec } from "../xdr/index.js";
+import { argsCodec } from "./args.js";
+import { nullTarget, OncChannel, type OncClientOptions } from "./channel.js";
+import type { CallTarget } from "./engine/index.js";
+import type { Target } from "./message.js";
+import type { OncProcedure, OncService } from "./program.js";
+
+export type { OncClientOptions } from "./channel.js";
+
+/**
+ * Connects to an ONC RPC server and gives a client with one method per procedure. `connect` of the package's root
+ * comes here for every service of this protocol.
+ *
+ * @throws RpcError `invalid-argument` for a bad address or option, `not-found` for an unknown host or a program that
+ *   is not registered, `unavailable` when nobody answers; always with `executed: "no"`
+ */
+export async function connectOnc<C>(
+  service: OncService<C>,
+  address: string,
+  options: OncClientOptions = {},
+): Promise<Client<C>> {
+  const channel = await OncChannel.open(address, service.program, service.version, options);
+  return typedClient(service, channel);
+}
+
+/** The names that every client has, whatever its contract. */
+const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
+  const ping = nullTarget(service.program, service.version, `${service.name}.$ping`);
+  return {
+    $ping: (options?: CallOptions) => channel.call(ping, [], options),
+    $ready: () => channel.ready(),
+    $stats: () => channel.stats,
+    $close: () => channel.close(),
+    [Symbol.asyncDispose]: () => channel.close(),
+  };
+};
+
+function typedClient<C>(service: OncService<C>, channel: OncChannel): Client<C> {
+  // Without a prototype: a procedure may have any name, and `toString` is not one of ours.
+  const client = Object.assign(Object.create(null) as Record<string, unknown>, controls(service, channel));
+  Object.defineProperty(client, "$address", { get: () => channel.address, enumerable: true });
+  for (const [key, procedure] of Object.entries<OncProcedure>(service.procedures)) {
+    client[key] = method(channel, targetOf(service, key, procedure), procedure.args.length);
+  }
+  return client as Client<C>;
+}
+
+function targetOf(
+  service: { readonly name: string; readonly program: number; readonly version: number },
+  key: string,
+  procedure: OncProcedure,
+): CallTarget {
+  return {
+    name: `${service.name}.${key}`,
+    program: service.program,
+    version: service.version,
+    procedure: procedure.number,
+    args: argsCodec(procedure.args),
+    result: procedure.result,
+    semantics: procedure.semantics ?? "at-most-once",
+  };
+}
+
+/** A stub: the procedure's arguments, then the call's options. */
+function method(channel: OncChannel, target: CallTarget, arity: number): (...values: never[]) => Promise<unknown> {
+  if (target.semantics === "exactly-once") {
+    // Not the short way: whether the server can give it is asked where options are looked at.
+    return (...values: unknown[]) => channel.call(target, values.slice(0, arity), values[arity] ?? {});
+  }
+  const none: readonly unknown[] = [];
+  if (arity === 0) return (options?: CallOptions) => channel.call(target, none, options);
+  if (arity === 1) return (arg: unknown, options?: CallOptions) => channel.call(target, [arg], options);
+  return (...values: unknown[]) =>
+    channel.call(target, values.slice(0, arity), values[arity] as CallOptions | undefined);
+}
+
+/** Options of a call whose contract is not known: any guarantee may be asked for, since nothing declares one. */
+export interface DynamicCallOptions extends CallOptions<Semantics> {
+  readonly semantics?: Semantics | undefined;
+}
+
+/**
+ * Calls any procedure of any program at one address, with codecs given at each call: for tools, for programs whose
+ * numbers are known only at run time, and for hand-made stubs.
+ */
+export class OncClient implements AsyncDisposable {
+  readonly #channel: OncChannel;
+
+  private constructor(channel: OncChannel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * @param options beside the usual: the `program` and `version` to look up when the address has no port
+   * @throws RpcError as {@link connectOnc}
+   */
+  static async open(
+    address: string,
+    options: OncClientOptions & { readonly program?: number | undefined; readonly version?: number | undefined } = {},
+  ): Promise<OncClient> {
+    return new OncClient(await OncChannel.open(address, options.program ?? 0, options.version ?? 0, options));
+  }
+
+  get address(): string {
+    return this.#channel.address;
+  }
+
+  /**
+   * Calls one procedure.
+   *
+   * @param target its numbers
+   * @param args the codec of the argument, and its value
+   * @param result the codec of the result
+   * @throws RpcError
+   */
+  call<A, R>(
+    target: Target,
+    args: XdrCodec<A>,
+    value: A,
+    result: XdrCodec<R>,
+    options: DynamicCallOptions = {},
+  ): Promise<R> {
+    const { program, version, procedure } = target;
+    for (const number of [program, version, procedure]) {
+      if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff) {
+        const text = `program, version and procedure are unsigned 32-bit integers, not ${number}`;
+        return Promise.reject(new RpcError("invalid-argument", text, { executed: "no" }));
+      }
+    }
+    const call: CallTarget = {
+      name: `program ${program} version ${version} procedure ${procedure}`,
+      program,
+      version,
+      procedure,
+      args: argsCodec([args as unknown as XdrCodec<never>]),
+      result,
+      semantics: options.semantics ?? (procedure === 0 ? "at-least-once" : "at-most-once"),
+    };
+    return this.#channel.call(call, [value], options) as Promise<R>;
+  }
+
+  close(): Promise<void> {
+    return this.#channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

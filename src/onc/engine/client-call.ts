@@ -1,0 +1,81 @@
+import { Evidence } from "../../call/executed.js";
+import type { Identified } from "../../call/pending.js";
+import type { RpcError, Semantics, Timeline } from "../../model/index.js";
+import type { XdrCodec } from "../../xdr/index.js";
+import type { Target } from "../message.js";
+
+/** A procedure as a client calls it: what goes into the header, and the codecs. One serves all calls of it. */
+export interface CallTarget extends Target {
+  /** For messages, such as `CALC_PROG.add`. */
+  readonly name: string;
+  /** All arguments as one value; see `argsCodec`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the engine hands values through; the stub's types tie them together
+  readonly args: XdrCodec<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly result: XdrCodec<any>;
+  readonly semantics: Semantics;
+}
+
+/** What a call takes with it besides its target and arguments. */
+export interface CallLife {
+  /** What it promises about repetition. */
+  readonly semantics: Semantics;
+  /** When it starts and when it ends at the latest, in milliseconds of the engine's clock. */
+  readonly startedAt: number;
+  readonly deadline: number;
+  readonly timeline?: ((timeline: Timeline) => void) | undefined;
+}
+
+/**
+ * One call and its one end. It is made by the client's face, lives in the engine's pending table, and ends exactly
+ * once, by `ClientEngine.end`.
+ */
+export class ClientCall extends Evidence implements Identified {
+  /** The xid; given by the pending table. */
+  id = 0;
+  readonly target: CallTarget;
+  readonly args: unknown;
+  readonly semantics: Semantics;
+  readonly startedAt: number;
+  readonly deadline: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: RpcError) => void;
+  /** When it was first handed to the transport; -1 while it is queued. */
+  sentAt = -1;
+  /** What it was sent over, or undefined while it is queued. */
+  link: object | undefined = undefined;
+  /** The encoded message, where the call is queued or may be sent again. */
+  message: Uint8Array | undefined = undefined;
+  /** Where the arguments begin in `message`. */
+  argsAt = 0;
+  /** When to send it again, in milliseconds of the engine's clock. */
+  retransmitAt: number = Number.POSITIVE_INFINITY;
+  /** Whether it was already sent again with a fresh credential. */
+  refreshed = false;
+  /** Takes the listener of the caller's signal away. */
+  release: (() => void) | undefined = undefined;
+  readonly timeline: ((timeline: Timeline) => void) | undefined;
+
+  constructor(
+    target: CallTarget,
+    args: unknown,
+    life: CallLife,
+    resolve: (value: unknown) => void,
+    reject: (error: RpcError) => void,
+  ) {
+    super();
+    this.target = target;
+    this.args = args;
+    this.semantics = life.semantics;
+    this.startedAt = life.startedAt;
+    this.deadline = life.deadline;
+    this.timeline = life.timeline;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** Whether the guarantee lets the client send it again although it may have run. */
+  get repeatable(): boolean {
+    return this.semantics === "at-least-once";
+  }
+}

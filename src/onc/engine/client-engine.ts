@@ -1,0 +1,322 @@
+import { PendingTable } from "../../call/pending.js";
+import {
+  type ClientStats,
+  EncodeError,
+  RpcError,
+  type RpcErrorCode,
+  type RpcErrorDetails,
+  type Timeline,
+} from "../../model/index.js";
+import { locateEncode, XdrReader, type XdrWriter } from "../../xdr/index.js";
+import type { ClientAuth } from "../auth/index.js";
+import { ReplyHeader, type Refusal, writeCallHeader, writeOpaqueAuth } from "../message.js";
+import { authStatName, ClntStat, clntStatus } from "../status.js";
+import type { ClientCall } from "./client-call.js";
+
+/** Most calls of one client that may wait for an answer at once, unless a user says otherwise. */
+export const pendingCallsMax = 65_536;
+
+export interface ClientEngineOptions {
+  readonly auth: ClientAuth;
+  /** The first xid. */
+  readonly firstXid: number;
+  /** The peer's address, for messages. */
+  readonly peer: string;
+  /** Most pending calls; default {@link pendingCallsMax}. */
+  readonly pendingCallsMax?: number | undefined;
+}
+
+/**
+ * What stream and datagram clients share: the pending table, deadlines, authentication, and how a reply or the lack of
+ * one becomes the end of a call. It owns no socket and no timer; times are milliseconds of the caller's clock.
+ */
+export abstract class ClientEngine {
+  /** When `tick` wants to be called next; infinite when nothing waits. */
+  deadline: number = Number.POSITIVE_INFINITY;
+  readonly auth: ClientAuth;
+  /** How long it took to find and reach the peer, for time-lines. */
+  reach: Pick<Timeline, "resolve" | "connect"> = {};
+  peer: string;
+
+  protected readonly pending: PendingTable<ClientCall>;
+  protected readonly reader: XdrReader = new XdrReader();
+  protected calls = 0;
+  protected retransmissions = 0;
+  protected strayReplies = 0;
+  readonly #header = new ReplyHeader();
+  readonly #pendingMax: number;
+
+  constructor(options: ClientEngineOptions) {
+    this.auth = options.auth;
+    this.peer = options.peer;
+    this.pending = new PendingTable(options.firstXid);
+    this.#pendingMax = options.pendingCallsMax ?? pendingCallsMax;
+  }
+
+  /** How many calls have not ended. */
+  get pendingCalls(): number {
+    return this.pending.size;
+  }
+
+  abstract get stats(): Pick<
+    ClientStats,
+    "calls" | "pending" | "queued" | "queuedBytes" | "retransmissions" | "strayReplies" | "roundTripMs"
+  >;
+
+  /** Starts a call. It ends by its `resolve` or `reject`, possibly before this returns. */
+  start(call: ClientCall): void {
+    this.calls++;
+    if (this.pending.size >= this.#pendingMax) {
+      call.release?.();
+      call.reject(
+        this.failure(call, "busy", `${this.#pendingMax} calls are pending already (pendingCallsMax)`, {
+          executed: "no",
+          status: clntStatus(ClntStat.RPC_CANTSEND),
+        }),
+      );
+      return;
+    }
+    this.pending.add(call);
+    if (call.deadline < this.deadline) this.deadline = call.deadline;
+    try {
+      this.submit(call);
+    } catch (error) {
+      this.#refuseArguments(call, error);
+    }
+  }
+
+  /** Sends the call or queues it. Throws EncodeError when its arguments cannot be encoded. */
+  protected abstract submit(call: ClientCall): void;
+
+  /** Sends the call again, with a new credential. */
+  protected abstract resubmit(call: ClientCall): void;
+
+  /** The call has ended: forget where it was queued. */
+  protected abstract forget(call: ClientCall): void;
+
+  /** The call's caller does not want it any more. */
+  cancel(call: ClientCall, reason: unknown, now: number): void {
+    this.fail(call, now, "cancelled", "cancelled by its caller", { cause: reason, status: clntStatus(ClntStat.RPC_FAILED) });
+  }
+
+  /** Ends every call: the client is being closed. */
+  close(now: number): void {
+    this.pending.forEach((call) => {
+      this.fail(call, now, "closed", "the client was closed", { status: clntStatus(ClntStat.RPC_FAILED) });
+    });
+  }
+
+  /** Ends the calls whose deadline has passed. Subclasses add what else is due; they set `deadline` anew. */
+  protected expire(now: number): void {
+    let next = Number.POSITIVE_INFINITY;
+    this.pending.forEach((call) => {
+      if (call.deadline <= now) this.#timeOut(call, now);
+      else if (call.deadline < next) next = call.deadline;
+    });
+    this.deadline = next;
+  }
+
+  #timeOut(call: ClientCall, now: number): void {
+    const waited = Math.round(call.deadline - call.startedAt);
+    const where = call.sentAt < 0 ? "it was never sent" : `no answer came`;
+    this.fail(call, now, "deadline-exceeded", `${where} within ${waited} ms`, {
+      status: clntStatus(ClntStat.RPC_TIMEDOUT),
+    });
+  }
+
+  // --- encoding
+
+  /** Writes the whole call message: RFC 5531, section 9. `start` is where it begins in the writer. */
+  protected encodeCall(w: XdrWriter, call: ClientCall): void {
+    this.#encodeHeader(w, call);
+    call.argsAt = w.position;
+    const { args } = call.target;
+    if (this.auth.wrapArgs === undefined) args.encode(w, call.args);
+    else this.auth.wrapArgs(w, (inner) => args.encode(inner, call.args));
+  }
+
+  #encodeHeader(w: XdrWriter, call: ClientCall): void {
+    const start = w.position;
+    writeCallHeader(w, call.id, call.target);
+    writeOpaqueAuth(w, this.auth.credential());
+    writeOpaqueAuth(w, this.auth.verifier(this.auth.constant ? noHeader : w.view().subarray(start)));
+  }
+
+  /** The call's kept message with a fresh header: another credential, the same xid and the same arguments. */
+  protected reencode(w: XdrWriter, call: ClientCall, message: Uint8Array): Uint8Array {
+    w.reset();
+    this.#encodeHeader(w, call);
+    const argsAt = w.position;
+    w.bytes(message.subarray(call.argsAt));
+    call.argsAt = argsAt;
+    return w.take();
+  }
+
+  /** Whether the message must be kept after it was sent, because it may have to be sent again. */
+  protected keeps(call: ClientCall): boolean {
+    return call.repeatable || this.auth.epoch > 0;
+  }
+
+  #refuseArguments(call: ClientCall, error: unknown): void {
+    if (!this.#end(call)) return;
+    const path = error instanceof EncodeError ? locateEncode(call.target.args.shape, call.args) : "";
+    const text = error instanceof Error ? error.message : String(error);
+    call.reject(
+      this.failure(call, "invalid-argument", path === "" ? text : `${path}: ${text}`, {
+        executed: "no",
+        cause: error,
+        status: clntStatus(ClntStat.RPC_CANTENCODEARGS),
+      }),
+    );
+  }
+
+  // --- replies
+
+  /** Takes one message from the peer. */
+  protected receive(buffer: Uint8Array, start: number, end: number, now: number): ClientCall | undefined {
+    const r = this.reader;
+    r.reset(buffer, start, end);
+    const header = this.#header;
+    const call = header.readXid(r) ? this.pending.find(header.xid) : undefined;
+    // A call that is queued was not sent under this xid, so whatever this is does not answer it.
+    if (call === undefined || call.sentAt < 0) {
+      this.strayReplies++;
+      return undefined;
+    }
+    try {
+      header.readBody(r);
+    } catch (error) {
+      this.fail(call, now, "bad-reply", `the reply is malformed: ${text(error)}`, {
+        cause: error,
+        status: clntStatus(ClntStat.RPC_CANTDECODERES),
+      });
+      return call;
+    }
+    if (header.refusal === undefined) this.#succeed(call, r, now);
+    else this.#refused(call, header.refusal, now);
+    return call;
+  }
+
+  #succeed(call: ClientCall, r: XdrReader, now: number): void {
+    if (!this.auth.accepted(this.#header.verifier)) {
+      this.fail(call, now, "denied", "the reply's verifier is not the server's", {
+        status: authStatus(7 /* AUTH_FAILED */),
+      });
+      return;
+    }
+    let value: unknown;
+    try {
+      const plain = this.auth.unwrapResult === undefined ? r : this.auth.unwrapResult(r);
+      value = call.target.result.decode(plain);
+      plain.finish();
+    } catch (error) {
+      call.add("yes");
+      this.fail(call, now, "bad-reply", `the result cannot be decoded: ${text(error)}`, {
+        cause: error,
+        status: clntStatus(ClntStat.RPC_CANTDECODERES),
+      });
+      return;
+    }
+    if (!this.#end(call)) return;
+    call.timeline?.(this.#timelineOf(call, now));
+    call.resolve(value);
+  }
+
+  #refused(call: ClientCall, refusal: Refusal, now: number): void {
+    // SYSTEM_ERR says that something failed, not whether the procedure had run.
+    call.add(refusal.stat === "SYSTEM_ERR" ? "unknown" : "no");
+    switch (refusal.stat) {
+      case "PROG_UNAVAIL":
+        return this.fail(call, now, "unimplemented", `the server does not serve program ${call.target.program}`, {
+          status: clntStatus(ClntStat.RPC_PROGUNAVAIL),
+        });
+      case "PROG_MISMATCH":
+        return this.fail(
+          call,
+          now,
+          "unimplemented",
+          `the server serves versions ${refusal.low} to ${refusal.high} of program ${call.target.program}, not version ${call.target.version}`,
+          { status: clntStatus(ClntStat.RPC_PROGVERSMISMATCH, { low: refusal.low, high: refusal.high }) },
+        );
+      case "PROC_UNAVAIL":
+        return this.fail(call, now, "unimplemented", `the server has no procedure ${call.target.procedure}`, {
+          status: clntStatus(ClntStat.RPC_PROCUNAVAIL),
+        });
+      case "GARBAGE_ARGS":
+        return this.fail(call, now, "bad-arguments", "the server could not decode the arguments", {
+          status: clntStatus(ClntStat.RPC_CANTDECODEARGS),
+        });
+      case "SYSTEM_ERR":
+        return this.fail(call, now, "server-error", "the server failed while it handled the call", {
+          status: clntStatus(ClntStat.RPC_SYSTEMERROR),
+        });
+      case "RPC_MISMATCH":
+        return this.fail(
+          call,
+          now,
+          "unimplemented",
+          `the server speaks versions ${refusal.low} to ${refusal.high} of the RPC protocol`,
+          { status: clntStatus(ClntStat.RPC_VERSMISMATCH, { low: refusal.low, high: refusal.high }) },
+        );
+      case "AUTH_ERROR":
+        return this.#denied(call, refusal.why, now);
+    }
+  }
+
+  #denied(call: ClientCall, why: number, now: number): void {
+    if (!call.refreshed && call.message !== undefined && this.auth.refused(why)) {
+      call.refreshed = true;
+      this.resubmit(call);
+      return;
+    }
+    this.fail(call, now, "denied", `the server denied the call: ${authStatName(why)}`, { status: authStatus(why) });
+  }
+
+  // --- ends
+
+  /** Ends a call that failed. What is known about its execution is in the call. */
+  protected fail(
+    call: ClientCall,
+    now: number,
+    code: RpcErrorCode,
+    message: string,
+    details: Omit<RpcErrorDetails, "executed"> = {},
+  ): void {
+    if (!this.#end(call)) return;
+    const timeline = this.#timelineOf(call, now);
+    call.timeline?.(timeline);
+    call.reject(this.failure(call, code, message, { ...details, executed: call.executed, timeline }));
+  }
+
+  protected failure(call: ClientCall, code: RpcErrorCode, message: string, details: RpcErrorDetails): RpcError {
+    return new RpcError(code, `${call.target.name} to ${this.peer}: ${message}`, {
+      ...details,
+      attempts: call.transmissions,
+      peer: this.peer,
+    });
+  }
+
+  /** @returns whether the call had not ended before */
+  #end(call: ClientCall): boolean {
+    if (!this.pending.remove(call)) return false;
+    this.forget(call);
+    call.message = undefined;
+    call.release?.();
+    return true;
+  }
+
+  #timelineOf(call: ClientCall, now: number): Timeline {
+    if (call.sentAt < 0) return { ...this.reach, queue: now - call.startedAt };
+    return { ...this.reach, queue: call.sentAt - call.startedAt, wait: now - call.sentAt };
+  }
+}
+
+const noHeader = new Uint8Array(0);
+
+function authStatus(why: number): ReturnType<typeof clntStatus> {
+  return clntStatus(ClntStat.RPC_AUTHERROR, { why: { number: why, text: authStatName(why) } });
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

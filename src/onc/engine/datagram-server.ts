@@ -1,0 +1,81 @@
+import type { Caller } from "../../model/index.js";
+import { XdrWriter } from "../../xdr/index.js";
+import { datagramSizeMax } from "./datagram-client.js";
+import { runningCallsMax } from "./stream-server.js";
+import type { Aborter, ReplyPath, ServerEngine, ServerLink } from "./server-engine.js";
+
+export interface DatagramServerLimits {
+  readonly datagramSizeMax?: number | undefined;
+  readonly runningCallsMax?: number | undefined;
+}
+
+/** The server's end of one datagram: a link that lives as long as its call, and a reply that is a datagram of its own. */
+export class DatagramServerLink implements ServerLink, ReplyPath {
+  readonly peer: string;
+  readonly session: undefined = undefined;
+  readonly size = 0;
+  running = 0;
+  gone = false;
+  aborter: Aborter | undefined = undefined;
+  caller: Caller | undefined = undefined;
+  readonly #writer: XdrWriter;
+  readonly #send: (bytes: Uint8Array) => void;
+
+  constructor(peer: string, writer: XdrWriter, send: (bytes: Uint8Array) => void) {
+    this.peer = peer;
+    this.#writer = writer;
+    this.#send = send;
+  }
+
+  get replies(): ReplyPath {
+    return this;
+  }
+
+  begin(): XdrWriter {
+    this.#writer.reset();
+    return this.#writer;
+  }
+
+  commit(): void {
+    this.#send(this.#writer.take());
+  }
+
+  abort(): void {
+    this.#writer.reset();
+  }
+}
+
+/** A server's datagram socket: each datagram is a call or nothing. */
+export class DatagramServer {
+  /** Datagrams that were dropped because too many calls run; their callers send them again. */
+  dropped = 0;
+  draining = false;
+  /** Whoever has a call that runs. */
+  readonly links: Set<DatagramServerLink> = new Set();
+  readonly #engine: ServerEngine;
+  readonly #runningMax: number;
+  /** One writer for all replies: each is written and sent in one go. A reply over the limit becomes SYSTEM_ERR. */
+  readonly #writer: XdrWriter;
+
+  constructor(engine: ServerEngine, limits: DatagramServerLimits) {
+    this.#engine = engine;
+    this.#runningMax = limits.runningCallsMax ?? runningCallsMax;
+    this.#writer = new XdrWriter({ sizeMax: limits.datagramSizeMax ?? datagramSizeMax });
+  }
+
+  /** Takes one datagram; what answers it is handed to `send`, now or later. */
+  receive(bytes: Uint8Array, peer: string, send: (bytes: Uint8Array) => void): void {
+    if (this.draining || this.#engine.running >= this.#runningMax) {
+      this.dropped++;
+      return;
+    }
+    const link = new DatagramServerLink(peer, this.#writer, send);
+    this.#engine.receive(link, bytes, 0, bytes.length);
+    if (link.running > 0) this.links.add(link);
+  }
+
+  /** Forgets whoever has no call that runs any more. */
+  ended(link: DatagramServerLink): void {
+    if (link.running === 0) this.links.delete(link);
+  }
+}

@@ -1,0 +1,294 @@
+import { RpcError, type ClientStats } from "../../model/index.js";
+import { XdrWriter } from "../../xdr/index.js";
+import { RecordReader } from "../record.js";
+import { ClntStat, clntStatus } from "../status.js";
+import { ClientCall, type CallTarget } from "./client-call.js";
+import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
+import { Outbox, outboxFlushBytes } from "./outbox.js";
+
+/** Most bytes of calls that wait for the connection, or for the peer to read, unless a user says otherwise: 16 MiB. */
+export const queueBytesMax: number = 16 * 1024 * 1024;
+
+/** How long a connection may be silent while calls wait before the peer is asked whether it is there: 5 s. */
+export const probeAfterMs = 5_000;
+
+/** How long the peer may take to answer that. A single-threaded server answers only after the call before: 10 s. */
+export const probeTimeoutMs = 10_000;
+
+export interface StreamClientOptions extends ClientEngineOptions {
+  readonly queueBytesMax?: number | undefined;
+  readonly recordSizeMax?: number | undefined;
+  readonly probeAfterMs?: number | undefined;
+  readonly probeTimeoutMs?: number | undefined;
+  /** The NULL procedure of the program, which probes call. */
+  readonly probe: CallTarget;
+}
+
+/** One connection of a stream client, from its opening to its loss. */
+export class StreamLink {
+  readonly records: RecordReader;
+  readonly outbox: Outbox = new Outbox();
+  /** The transport has a backlog: calls wait in the queue. */
+  congested = false;
+  /** The peer did not answer a probe: it gets no new calls, and ends when no call waits on it any more. */
+  suspect = false;
+  /** Calls that were sent over it and have not ended. */
+  waiting = 0;
+  /** When it last showed that the peer is there. */
+  heardAt: number;
+  /** Whether a reply ever came: only then was connecting worth more than the connection. */
+  answered = false;
+  probe: ClientCall | undefined = undefined;
+
+  constructor(now: number, limits: { readonly recordSizeMax?: number | undefined }) {
+    this.records = new RecordReader(limits);
+    this.heardAt = now;
+  }
+}
+
+/**
+ * The client's half of ONC RPC over a stream: calls go in; records to send, ended calls and the next deadline come
+ * out.
+ *
+ * Calls are encoded straight into the current link's outbox. Without a link, or while it is congested, they wait
+ * encoded in a bounded queue, from which they leave when they end. When a link is lost, the calls that were sent over
+ * it end as `unavailable`; those that may run twice go back to the queue.
+ */
+export class StreamClientEngine extends ClientEngine {
+  /** The connection that new calls go to. */
+  link: StreamLink | undefined;
+
+  readonly #queue = new Set<ClientCall>();
+  #queuedBytes = 0;
+  readonly #queueBytesMax: number;
+  readonly #scratch = new XdrWriter();
+  readonly #options: StreamClientOptions;
+  readonly #probeAfter: number;
+  readonly #probeTimeout: number;
+  #probeDue = Number.POSITIVE_INFINITY;
+
+  constructor(options: StreamClientOptions) {
+    super(options);
+    this.#options = options;
+    this.#queueBytesMax = options.queueBytesMax ?? queueBytesMax;
+    this.#probeAfter = options.probeAfterMs ?? probeAfterMs;
+    this.#probeTimeout = options.probeTimeoutMs ?? probeTimeoutMs;
+  }
+
+  get queuedCalls(): number {
+    return this.#queue.size;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Whether a producer should wait before it calls again. */
+  get full(): boolean {
+    return this.#queuedBytes * 2 > this.#queueBytesMax;
+  }
+
+  get stats(): ClientEngine["stats"] {
+    return {
+      calls: this.calls,
+      pending: this.pending.size,
+      queued: this.#queue.size,
+      queuedBytes: this.#queuedBytes,
+      retransmissions: this.retransmissions,
+      strayReplies: this.strayReplies,
+      roundTripMs: undefined,
+    };
+  }
+
+  protected submit(call: ClientCall): void {
+    const { link } = this;
+    if (link === undefined || link.congested || this.#queue.size > 0) {
+      this.#enqueue(call);
+      return;
+    }
+    const { outbox } = link;
+    const at = outbox.size;
+    const w = outbox.begin();
+    try {
+      this.encodeCall(w, call);
+    } catch (error) {
+      outbox.abort(at);
+      throw error;
+    }
+    outbox.commit(at);
+    if (this.keeps(call)) {
+      call.message = w.view().slice(at + 4);
+      call.argsAt -= at + 4;
+    }
+    this.#sent(link, call, call.startedAt);
+  }
+
+  #enqueue(call: ClientCall): void {
+    const scratch = this.#scratch;
+    scratch.reset();
+    this.encodeCall(scratch, call);
+    const size = scratch.position;
+    if (this.#queuedBytes + size > this.#queueBytesMax) {
+      // Not an encoding error: the call is refused as busy, by way of the same door.
+      this.fail(call, call.startedAt, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
+        status: clntStatus(ClntStat.RPC_CANTSEND),
+      });
+      return;
+    }
+    call.message = scratch.take();
+    this.#queuedBytes += size;
+    this.#queue.add(call);
+  }
+
+  #sent(link: StreamLink, call: ClientCall, now: number): void {
+    if (call.sentAt < 0) call.sentAt = now;
+    call.link = link;
+    call.transmissions++;
+    if (link.waiting++ === 0) {
+      link.heardAt = now;
+      if (this.#probeDue === Number.POSITIVE_INFINITY) this.#probeAt(now + this.#probeAfter);
+    }
+  }
+
+  protected resubmit(call: ClientCall): void {
+    if (call.message === undefined) return;
+    (call.link as StreamLink | undefined)!.waiting--;
+    call.link = undefined;
+    call.message = this.reencode(this.#scratch, call, call.message);
+    this.#queuedBytes += call.message.length;
+    this.#queue.add(call);
+  }
+
+  protected forget(call: ClientCall): void {
+    if (this.#queue.delete(call)) this.#queuedBytes -= call.message?.length ?? 0;
+    const link = call.link as StreamLink | undefined;
+    if (link === undefined) return;
+    link.waiting--;
+    if (link.probe === call) link.probe = undefined;
+  }
+
+  // --- the connection's life
+
+  /** A connection is there; what is queued goes to its outbox. */
+  opened(now: number): StreamLink {
+    const link = new StreamLink(now, this.#options);
+    this.link = link;
+    this.sendQueued(now);
+    return link;
+  }
+
+  /** Moves what is queued to the outbox, as far as it takes it. */
+  sendQueued(now: number): void {
+    const { link } = this;
+    if (link === undefined || link.congested) return;
+    for (const call of this.#queue) {
+      if (link.outbox.size >= outboxFlushBytes) return;
+      this.#queue.delete(call);
+      const message = call.message as Uint8Array;
+      this.#queuedBytes -= message.length;
+      link.outbox.append(message);
+      if (call.sentAt >= 0) this.retransmissions++;
+      if (!this.keeps(call)) call.message = undefined;
+      this.#sent(link, call, now);
+    }
+  }
+
+  /** The connection is gone. Calls that may run twice wait for the next one; all others sent over it end. */
+  lost(link: StreamLink, reason: Error | undefined, now: number): void {
+    if (this.link === link) this.link = undefined;
+    this.pending.forEach((call) => {
+      if (call.link !== link) return;
+      if (call.repeatable && call.message !== undefined && call.target !== this.#options.probe) {
+        call.link = undefined;
+        link.waiting--;
+        this.#queuedBytes += call.message.length;
+        this.#queue.add(call);
+        return;
+      }
+      this.fail(call, now, "unavailable", `the connection was lost before the answer${because(reason)}`, {
+        cause: reason,
+        status: clntStatus(ClntStat.RPC_CANTRECV),
+      });
+    });
+  }
+
+  /**
+   * No connection could be made. Calls that wait for one end, except those whose guarantee is to try until their
+   * deadline.
+   */
+  unreachable(error: RpcError, now: number): void {
+    for (const call of this.#queue) {
+      if (call.repeatable) continue;
+      this.fail(call, now, error.code, error.message, {
+        cause: error.cause ?? error,
+        status: error.status,
+      });
+    }
+  }
+
+  /**
+   * Bytes came in on a link.
+   *
+   * @throws RecordError when the peer breaks record marking or a limit: end the link
+   */
+  data(link: StreamLink, chunk: Uint8Array, now: number): void {
+    link.heardAt = now;
+    if (link.suspect && this.link === undefined) {
+      link.suspect = false;
+      this.link = link;
+    }
+    const { records } = link;
+    records.push(chunk);
+    while (records.next()) {
+      if (this.receive(records.buffer, records.start, records.end, now) !== undefined) link.answered = true;
+    }
+  }
+
+  // --- time
+
+  /** Ends what is overdue and probes silent peers. Call it at `deadline`, or whenever. */
+  tick(now: number): void {
+    this.expire(now);
+    if (this.#probeDue <= now) this.#probe(now);
+    if (this.#probeDue < this.deadline) this.deadline = this.#probeDue;
+  }
+
+  #probeAt(due: number): void {
+    this.#probeDue = due;
+    if (due < this.deadline) this.deadline = due;
+  }
+
+  #probe(now: number): void {
+    this.#probeDue = Number.POSITIVE_INFINITY;
+    const { link } = this;
+    if (link === undefined || link.waiting === 0) return;
+    const due = link.heardAt + this.#probeAfter;
+    if (due > now) {
+      this.#probeDue = due;
+      return;
+    }
+    if (link.probe !== undefined || link.congested) return;
+    const askedAt = now;
+    link.probe = new ClientCall(
+      this.#options.probe,
+      undefined,
+      { semantics: "maybe", startedAt: now, deadline: now + this.#probeTimeout },
+      () => this.#probeAt(now + this.#probeAfter),
+      () => {
+        if (link.heardAt <= askedAt) this.#suspect(link);
+        else this.#probeAt(link.heardAt + this.#probeAfter);
+      },
+    );
+    this.start(link.probe);
+    this.calls--; // it is not the user's
+  }
+
+  #suspect(link: StreamLink): void {
+    link.suspect = true;
+    if (this.link === link) this.link = undefined;
+  }
+}
+
+function because(reason: Error | undefined): string {
+  return reason === undefined ? "" : `: ${reason.message}`;
+}

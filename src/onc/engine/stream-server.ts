@@ -1,0 +1,66 @@
+import { RecordReader } from "../record.js";
+import { Outbox } from "./outbox.js";
+import type { Aborter, ServerEngine, ServerLink } from "./server-engine.js";
+import type { Caller } from "../../model/index.js";
+
+/** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
+export const runningPerConnectionMax = 1_024;
+
+/** Most calls of all connections that run at once, unless a user says otherwise. */
+export const runningCallsMax = 16_384;
+
+export interface StreamServerLimits {
+  readonly recordSizeMax?: number | undefined;
+  readonly runningPerConnectionMax?: number | undefined;
+  readonly runningCallsMax?: number | undefined;
+}
+
+/** One connection of a server: bytes in, calls to the engine, replies gathered to go out. */
+export class StreamServerLink implements ServerLink {
+  readonly peer: string;
+  readonly session: { readonly objects: Map<object, object> } = { objects: new Map() };
+  readonly replies: Outbox;
+  running = 0;
+  gone = false;
+  aborter: Aborter | undefined = undefined;
+  caller: Caller | undefined = undefined;
+  /** Set to take no more calls: the server is closing. */
+  draining = false;
+  readonly #engine: ServerEngine;
+  readonly #records: RecordReader;
+  readonly #runningMax: number;
+  readonly #runningAllMax: number;
+
+  constructor(engine: ServerEngine, peer: string, limits: StreamServerLimits) {
+    this.#engine = engine;
+    this.peer = peer;
+    this.replies = new Outbox();
+    this.#records = new RecordReader(limits);
+    this.#runningMax = limits.runningPerConnectionMax ?? runningPerConnectionMax;
+    this.#runningAllMax = limits.runningCallsMax ?? runningCallsMax;
+  }
+
+  /** Whether no further call may start now. */
+  get held(): boolean {
+    return this.draining || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax;
+  }
+
+  /** Takes the next chunk. */
+  push(chunk: Uint8Array): void {
+    this.#records.push(chunk);
+  }
+
+  /**
+   * Starts the calls that have arrived, until the link is held or wants more bytes.
+   *
+   * @throws RecordError when the peer breaks record marking or a limit, Error when it sends what is no call
+   */
+  pump(): void {
+    const records = this.#records;
+    while (!this.held && !this.gone && records.next()) {
+      if (!this.#engine.receive(this, records.buffer, records.start, records.end)) {
+        throw new Error("the peer sent a message that is no call");
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * ONC RPC, RFC 5531: what stubs that `farcall gen` emits import, the dynamic client, authentication flavors, and the
+ * classic face of C's library.
+ *
+ * @module
+ */
+export type { Client, Handlers, NullProcedure, Procedure } from "../model/index.js";
+export {
+  type AuthAccepted,
+  type AuthenticatedBytes,
+  type AuthSysIdentity,
+  type AuthSysParams,
+  type AuthVerdict,
+  type ClientAuth,
+  clientAuthNone,
+  clientAuthSys,
+  type ServerAuth,
+  type ServerAuthSysOptions,
+  serverAuthNone,
+  serverAuthSys,
+} from "./auth/index.js";
+export { connectOnc, type DynamicCallOptions, OncClient, type OncClientOptions } from "./client.js";
+export { AuthFlavor, type OpaqueAuth } from "./message.js";
+export { type OncProcedure, type OncService, oncProgram } from "./program.js";
+export { type Onc, onc } from "./protocol.js";
+export { AcceptStat, AuthStat, ClntStat, RejectStat } from "./status.js";

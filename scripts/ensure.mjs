@@ -2,14 +2,23 @@
 // Each step does nothing when its outcome is already there. Only Node and npm may be assumed here: no dependencies.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 const scratch = join(root, ".build");
 
-const steps = { install, peers, build, examples };
+const steps = { install, peers, build, examples, bench };
 
 for (const name of process.argv.slice(2)) {
   const step = steps[name];
@@ -18,22 +27,22 @@ for (const name of process.argv.slice(2)) {
 }
 
 /** Installs the dependencies when what is installed is not what the lockfile says. */
-function install() {
-  if (installed()) return;
-  note("installing dependencies");
+function install(folder = root) {
+  if (installed(folder)) return;
+  note(`installing dependencies${folder === root ? "" : ` of ${relative(root, folder)}`}`);
   // A registry that stumbles once should not fail a first try of the project.
   for (let attempt = 1; ; attempt++) {
-    const { status } = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    const { status } = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], folder);
     if (status === 0) return;
     if (attempt === 3) fail("ensure: npm ci failed");
     note(`npm ci failed; attempt ${attempt + 1} of 3`);
   }
 }
 
-function installed() {
-  const record = join(root, "node_modules/.package-lock.json");
+function installed(folder) {
+  const record = join(folder, "node_modules/.package-lock.json");
   if (!existsSync(record)) return false;
-  const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  const wanted = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8")).packages;
   const present = JSON.parse(readFileSync(record, "utf8")).packages;
   return Object.entries(wanted).every(
     ([path, entry]) =>
@@ -65,6 +74,32 @@ function examples() {
     project: "tsconfig.examples.json",
     output: join(scratch, "examples"),
     inputs: ["examples", "src", "tsconfig.examples.json", "tsconfig.base.json", "package-lock.json"],
+  });
+}
+
+/** Installs what the benchmarks compare with, and compiles them against dist. */
+function bench() {
+  const folder = join(root, "bench");
+  peers();
+  build();
+  install(folder);
+  // The folder is a package of its own, so `farcall` does not mean its parent without this.
+  const link = join(folder, "node_modules/farcall");
+  if (!existsSync(link)) symlinkSync(root, link, "junction");
+  const { status } = run(
+    process.execPath,
+    [join(root, "dist/cli/main.js"), "gen", "records.x", "-o", "generated"],
+    folder,
+  );
+  if (status !== 0) fail("ensure: bench/records.x does not compile");
+  compile({
+    name: "bench",
+    project: "bench/tsconfig.json",
+    output: join(folder, "dist"),
+    inputs: [
+      ...["main.ts", "worker.ts", "calls.ts", "contender.ts", "tsconfig.json", "package-lock.json"],
+      ...["contenders", "codec", "generated"],
+    ].map((path) => `bench/${path}`),
   });
 }
 
@@ -116,9 +151,9 @@ function digestOf(paths) {
   return hash.digest("hex");
 }
 
-function run(command, args) {
+function run(command, args, cwd = root) {
   // Everything that a step prints goes to stderr: stdout belongs to the command that follows.
-  return spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
+  return spawnSync(command, args, { cwd, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
 }
 
 function note(text) {

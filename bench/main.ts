@@ -1,0 +1,230 @@
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Kind, Sample } from "./contender.js";
+import type { Answer, Order } from "./worker.js";
+
+const usage = `npm run bench -- [options]
+  --rounds N     turns of each contender (default 5)
+  --ms N         length of a turn in milliseconds (default 1500)
+  --only NAMES   of calls, codec; by commas (default both)
+  --json         print the figures as JSON instead of the tables
+  --smoke        one short turn each: does it still run?`;
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    ms: { type: "string", default: "1500" },
+    only: { type: "string", default: "calls,codec" },
+    json: { type: "boolean", default: false },
+    smoke: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const rounds = options.smoke ? 1 : positive("rounds", options.rounds);
+const ms = options.smoke ? 100 : positive("ms", options.ms);
+const only = options.only.split(",");
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new RangeError(`--${name} takes a number above 0, not ${text}`);
+  return value;
+}
+
+/** A worker process: one order at a time, answered in turn. */
+class Worker {
+  readonly #child: ChildProcess;
+  #settle: ((answer: Answer) => void) | undefined;
+
+  constructor(name: string) {
+    // Errors of a contender go to stderr; stdout is the report's.
+    this.#child = fork(fileURLToPath(new URL("worker.js", import.meta.url)), [name], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    this.#child.on("message", (answer) => this.#settle?.(answer as Answer));
+    this.#child.on("exit", (code) => this.#settle?.({ error: `the worker ended with code ${code}` }));
+  }
+
+  async order<T>(order: Order): Promise<T> {
+    const answer = await new Promise<Answer>((resolve) => {
+      this.#settle = resolve;
+      this.#child.send(order, (error) => {
+        if (error !== null) resolve({ error: error.message });
+      });
+    });
+    if ("error" in answer) throw new Error(answer.error);
+    return answer.ok as T;
+  }
+
+  stop(): void {
+    this.#child.kill();
+  }
+}
+
+/** Figures of one contender at one task, a number per round. */
+type Figures = Map<string, Map<string, number[]>>;
+
+function add(figures: Figures, task: string, contender: string, value: number): void {
+  const row = figures.get(task) ?? new Map<string, number[]>();
+  figures.set(task, row);
+  row.set(contender, [...(row.get(contender) ?? []), value]);
+}
+
+function median(values: readonly number[] | undefined): number | undefined {
+  if (values === undefined || values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const high = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? high : (high + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+/** Every other round goes the other way, so that nobody always runs after the same neighbour. */
+function turns<T>(list: readonly T[], round: number): readonly T[] {
+  return round % 2 === 0 ? list : [...list].reverse();
+}
+
+const failures: string[] = [];
+
+async function benchCalls(figures: Figures): Promise<void> {
+  const contenders: { name: string; file: string; client: Worker; server: Worker; kinds: readonly Kind[] }[] = [];
+  try {
+    for (const [name, file] of [
+      ["net", "net"],
+      ["grpc-js", "grpc"],
+      ["farcall", "farcall"],
+    ] as const) {
+      const [server, client] = [new Worker(file), new Worker(file)];
+      try {
+        const address = await server.order<string>({ do: "serve" });
+        const kinds = await client.order<readonly Kind[]>({ do: "connect", address });
+        contenders.push({ name, file, client, server, kinds });
+      } catch (error) {
+        failures.push(`${name}: ${(error as Error).message}`);
+        server.stop();
+        client.stop();
+      }
+    }
+    for (const kind of ["null", "struct"] as const) {
+      for (const window of [1, 128]) {
+        const able = contenders.filter(({ kinds }) => kinds.includes(kind));
+        // Warm: the compiler of either end should be done before anything counts.
+        for (const { client } of able) await client.order({ do: "run", kind, window, ms: Math.min(ms, 1000) });
+        for (let round = 0; round < rounds; round++) {
+          for (const { name, client } of turns(able, round)) {
+            const sample = await client.order<Sample>({ do: "run", kind, window, ms });
+            add(figures, `${kind} window ${window}, calls/s`, name, (sample.calls / sample.ms) * 1000);
+            if (sample.p50 !== undefined) add(figures, `${kind} window ${window}, p50 us`, name, sample.p50);
+            if (sample.p99 !== undefined) add(figures, `${kind} window ${window}, p99 us`, name, sample.p99);
+          }
+        }
+      }
+    }
+  } finally {
+    for (const { client, server } of contenders) {
+      client.stop();
+      server.stop();
+    }
+  }
+}
+
+async function benchCodec(figures: Figures): Promise<void> {
+  const contenders: { name: string; measure: (direction: "encode" | "decode", ms: number) => Promise<number> }[] = [];
+  const worker = new Worker("farcall");
+  try {
+    try {
+      await worker.order({ do: "code", direction: "encode", ms: 1 });
+      contenders.push({ name: "farcall", measure: (direction, ms) => worker.order({ do: "code", direction, ms }) });
+    } catch (error) {
+      failures.push(`farcall's codec: ${(error as Error).message}`);
+    }
+    try {
+      const program = buildC();
+      contenders.push({
+        name: "libtirpc",
+        measure: async (direction, ms) => Number(execFileSync(program, [direction, String(ms)], { encoding: "utf8" })),
+      });
+    } catch (error) {
+      failures.push(`libtirpc: ${(error as Error).message}`);
+    }
+    for (const direction of ["encode", "decode"] as const) {
+      for (const { measure } of contenders) await measure(direction, Math.min(ms, 1000));
+      for (let round = 0; round < rounds; round++) {
+        for (const { name, measure } of turns(contenders, round)) {
+          add(figures, `${direction} 100 records, ns`, name, await measure(direction, ms));
+        }
+      }
+    }
+  } finally {
+    worker.stop();
+  }
+}
+
+function buildC(): string {
+  const bench = fileURLToPath(new URL("../", import.meta.url));
+  const cwd = join(bench, "../.build/bench-codec");
+  mkdirSync(cwd, { recursive: true });
+  const make = (command: string, ...args: string[]) =>
+    execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
+  for (const file of ["records.x", "codec/records.c"]) copyFileSync(join(bench, file), join(cwd, basename(file)));
+  // rpcgen does not write over a file that is there.
+  for (const file of ["records.h", "records_xdr.c"]) rmSync(join(cwd, file), { force: true });
+  make("rpcgen", "-C", "-M", "-N", "-h", "-o", "records.h", "records.x");
+  make("rpcgen", "-C", "-M", "-N", "-c", "-o", "records_xdr.c", "records.x");
+  make("gcc", "-O2", "-w", "-I.", "-I/usr/include/tirpc", "-o", "records", "records.c", "records_xdr.c", "-ltirpc");
+  return join(cwd, "records");
+}
+
+/** Names of ratios: which task, over whom. Codec ratios are of time. */
+const ratios = [
+  ["onc-tcp-w1/net", "null window 1, calls/s", "net"],
+  ["onc-tcp-w128/net", "null window 128, calls/s", "net"],
+  ["onc-tcp-w1/grpc-js", "null window 1, calls/s", "grpc-js"],
+  ["onc-tcp-w128/grpc-js", "null window 128, calls/s", "grpc-js"],
+  ["onc-tcp-struct-w1/grpc-js", "struct window 1, calls/s", "grpc-js"],
+  ["onc-tcp-struct-w128/grpc-js", "struct window 128, calls/s", "grpc-js"],
+  ["xdr-encode/libtirpc", "encode 100 records, ns", "libtirpc"],
+  ["xdr-decode/libtirpc", "decode 100 records, ns", "libtirpc"],
+] as const;
+
+function print(figures: Figures): void {
+  const round = (value: number) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1));
+  for (const [task, row] of figures) {
+    const cells = [...row].map(([name, values]) => {
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      return `${name} ${round(median(values) ?? Number.NaN)} (${round(low)} to ${round(high)})`;
+    });
+    console.log(`${task}: ${cells.join(" | ")}`);
+  }
+}
+
+if (options.help) {
+  console.log(usage);
+} else {
+  const figures: Figures = new Map();
+  if (only.includes("calls")) await benchCalls(figures);
+  if (only.includes("codec")) await benchCodec(figures);
+  const result: Record<string, number> = {};
+  for (const [name, task, other] of ratios) {
+    const [ours, theirs] = [median(figures.get(task)?.get("farcall")), median(figures.get(task)?.get(other))];
+    if (ours !== undefined && theirs !== undefined) result[name] = ours / theirs;
+  }
+  if (options.json) {
+    const rows = [...figures].map(([task, row]) => [task, Object.fromEntries(row)] as const);
+    console.log(
+      JSON.stringify({ node: process.version, cpus: cpus().length, figures: Object.fromEntries(rows), ratios: result }),
+    );
+  } else {
+    console.log(
+      `Node ${process.version}, ${cpus().length} cores; median of ${rounds} rounds of ${ms} ms (lowest to highest)`,
+    );
+    print(figures);
+    for (const failure of failures) console.log(`not measured: ${failure}`);
+    for (const [name, ratio] of Object.entries(result))
+      console.log(`${name}: ${ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}`);
+  }
+  if (failures.length > 0) process.exitCode = 1;
+}

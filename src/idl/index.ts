@@ -1,0 +1,13 @@
+export { type Diagnostic, formatDiagnostic, formatLocation, type Severity } from "./diagnostic.js";
+export {
+  type GeneratedFile,
+  type GenerateHost,
+  type GenerateOptions,
+  type GenerateResult,
+  generateFiles,
+  nodeHost,
+  outputPath,
+} from "./generate.js";
+export type { Position, Source, SourceHost, Span } from "./source.js";
+export { type CompileOptions, type CompileResult, compile } from "./x/compile.js";
+export type { NameStyle } from "./x/names.js";

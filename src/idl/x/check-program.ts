@@ -1,0 +1,98 @@
+import type { Span } from "../source.js";
+import type { Checker, Place } from "./check.js";
+import { hasTag } from "./docs.js";
+import type { Field, ProcedureEntry, Program, Version } from "./module.js";
+import type { Entry } from "./scope.js";
+import type { Declaration, Name, ProcedureDefinition, ProgramDefinition, VersionDefinition } from "./syntax.js";
+import type { Expression } from "./expression.js";
+
+/** Holds the rules of programs (RFC 5531, section 12.3). */
+export function checkPrograms(checker: Checker, entries: readonly Entry[]): Program[] {
+  const programs = entries.flatMap((entry) => (entry.kind === "program" ? [program(checker, entry.definition)] : []));
+  const seen = new Unique<string>(checker);
+  for (const { number, versions } of programs) {
+    for (const version of versions) {
+      seen.add(`${number} ${version.number}`, version.span, `version ${version.number} of program ${number} is there already`);
+    }
+  }
+  return programs;
+}
+
+/** Refuses the second of two that are the same. */
+class Unique<T> {
+  readonly #checker: Checker;
+  readonly #seen = new Map<T, Span>();
+
+  constructor(checker: Checker) {
+    this.#checker = checker;
+  }
+
+  add(key: T, span: Span, message: string): void {
+    const first = this.#seen.get(key);
+    if (first === undefined) this.#seen.set(key, span);
+    else this.#checker.diagnostics.error(message, span, { related: { message: "first here", span: first } });
+  }
+}
+
+function program(checker: Checker, definition: ProgramDefinition): Program {
+  const names = new Unique<string>(checker);
+  const versions = definition.versions.map((item) => {
+    names.add(item.name.text, item.name.span, `version "${item.name.text}" is there already`);
+    return version(checker, item);
+  });
+  return {
+    name: definition.name.text,
+    number: number(checker, definition.number, "the program's number"),
+    versions,
+    docs: definition.docs,
+    span: definition.name.span,
+  };
+}
+
+function version(checker: Checker, definition: VersionDefinition): Version {
+  const names = new Unique<string>(checker);
+  const numbers = new Unique<number>(checker);
+  const procedures = definition.procedures.map((item) => {
+    names.add(item.name.text, item.name.span, `procedure "${item.name.text}" is there already`);
+    const result = procedure(checker, item);
+    numbers.add(result.number, item.number.span, `procedure number ${result.number} is taken`);
+    return result;
+  });
+  return {
+    name: definition.name.text,
+    number: number(checker, definition.number, "the version's number"),
+    procedures,
+    docs: definition.docs,
+    span: definition.name.span,
+  };
+}
+
+function procedure(checker: Checker, definition: ProcedureDefinition): ProcedureEntry {
+  const { name, docs } = definition;
+  const place: Place = { parent: name.text, borrowed: false };
+  const bytes = hasTag(docs, "bytes");
+  const names = new Unique<string>(checker);
+  const args = definition.args.map((declaration, i): Field => {
+    if (declaration.name !== undefined) {
+      names.add(declaration.name.text, declaration.name.span, `"${declaration.name.text}" is an argument already`);
+    }
+    return argument(checker, declaration, declaration.name, { ...place, parent: `${name.text}_arg${i + 1}` }, bytes);
+  });
+  return {
+    name: name.text,
+    number: number(checker, definition.number, "the procedure's number"),
+    args,
+    result: checker.type(definition.result, { ...place, parent: `${name.text}_result` }, bytes),
+    docs,
+    span: name.span,
+  };
+}
+
+function argument(checker: Checker, declaration: Declaration, name: Name | undefined, place: Place, bytes: boolean): Field {
+  const type = checker.type(declaration, place, bytes || hasTag(declaration.docs, "bytes"));
+  return { name: name?.text ?? "", type, docs: declaration.docs, span: name?.span ?? declaration.span };
+}
+
+function number(checker: Checker, expression: Expression, what: string): number {
+  return Number(checker.constants.inRange(expression, 0n, 0xffff_ffffn, what) ?? 0n);
+}

@@ -1,0 +1,49 @@
+import type { Semantics } from "../../model/index.js";
+
+const semanticsTags: readonly (readonly [string, Semantics])[] = [
+  ["idempotent", "at-least-once"],
+  ["at-least-once", "at-least-once"],
+  ["maybe", "maybe"],
+  ["exactly-once", "exactly-once"],
+  ["at-most-once", "at-most-once"],
+];
+
+/** Whether comments carry a tag, such as `@bytes`. */
+export function hasTag(docs: readonly string[], tag: string): boolean {
+  return docs.some((text) => new RegExp(`(?:^|[\\s*])@${tag}(?![\\w-])`, "m").test(text));
+}
+
+/** The guarantee that a procedure's comments declare; `at-most-once` when they say nothing. */
+export function semanticsOf(docs: readonly string[]): Semantics {
+  return semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-most-once";
+}
+
+/** The text of comments, without their marks, as lines of TSDoc. */
+export function docLines(docs: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const text of docs) {
+    const block = commentLines(text);
+    if (block.length > 0 && lines.length > 0) lines.push("");
+    lines.push(...block);
+  }
+  return lines;
+}
+
+function commentLines(text: string): string[] {
+  const bare = text.startsWith("//")
+    ? text.split("\n").map((line) => line.trim().replace(/^\/\/+/, ""))
+    : text
+        // Several comments in a row are one text here.
+        .replace(/\*+\/\s*\/\*+/g, "\n")
+        .replace(/^\/\*+/, "")
+        .replace(/\*+\/$/, "")
+        .split("\n")
+        .map((line) => line.replace(/^\s*\*+(?=\s|$)/, ""));
+  const clean = bare.map((line) => line.replace(/\t/g, " ").trimEnd().replace(/\*\//g, "*\\/"));
+  while (clean.length > 0 && clean[0]?.trim() === "") clean.shift();
+  while (clean.length > 0 && clean.at(-1)?.trim() === "") clean.pop();
+  // What was aligned below a star stays aligned.
+  const indents = clean.slice(text.startsWith("//") ? 0 : 1).filter((line) => line.trim() !== "");
+  const indent = Math.min(...indents.slice(0, 1_000).map((line) => line.length - line.trimStart().length), 40);
+  return clean.map((line, i) => (i === 0 ? line.trim() : line.slice(Math.min(indent, line.length - line.trimStart().length))));
+}

@@ -1,0 +1,77 @@
+import type { Printer } from "../print.js";
+import { docLines, semanticsOf } from "./docs.js";
+import { typeText } from "./emit-type.js";
+import type { Program, Type } from "./module.js";
+import type { Names } from "./names.js";
+
+/** The contracts: one interface per version of a program, one member per procedure. */
+export function emitContracts(out: Printer, programs: readonly Program[], names: Names): void {
+  for (const { name, versions, docs: programDocs } of programs) {
+    for (const version of versions) {
+      const procedures = names.procedures(version);
+      out.line();
+      const docs = docLines([...programDocs, ...version.docs]);
+      out.doc([...docs, ...(docs.length > 0 ? [""] : []), `Program ${name}, version ${version.number}.`]);
+      out.block(`export interface ${names.contract(version)} {`, "}", () => {
+        for (const [i, procedure] of version.procedures.entries()) {
+          const labels = names.args(version, i);
+          const args = procedure.args.map(({ type }, j) => `${labels[j]}: ${typeText(type, names)}`);
+          const result = typeText(procedure.result, names);
+          out.doc(docLines(procedure.docs));
+          out.line(`${procedures[i]}: Procedure<[${args.join(", ")}], ${result}, "${semanticsOf(procedure.docs)}">;`);
+        }
+      });
+    }
+  }
+}
+
+/** The services: the numbers and codecs that `connect` and `Server` need. */
+export function emitServices(out: Printer, programs: readonly Program[], names: Names): void {
+  for (const program of programs) {
+    for (const version of program.versions) {
+      const contract = names.contract(version);
+      const procedures = names.procedures(version);
+      out.line();
+      out.block(`export const ${contract}: OncService<${contract}> = oncProgram<${contract}>({`, "});", () => {
+        out.line(`name: ${JSON.stringify(program.name)},`);
+        out.line(`program: 0x${program.number.toString(16)},`);
+        out.line(`version: ${version.number},`);
+        out.block("procedures: {", "},", () => {
+          for (const [i, { name, number, args, result, docs }] of version.procedures.entries()) {
+            const semantics = semanticsOf(docs);
+            out.list(`${procedures[i]}: { `, [
+              `number: ${number}`,
+              `name: ${JSON.stringify(name)}`,
+              `args: [${args.map(({ type }) => codecText(type, names)).join(", ")}]`,
+              `result: ${codecText(result, names)}`,
+              ...(semantics === "at-most-once" ? [] : [`semantics: "${semantics}"`]),
+            ], " },");
+          }
+        });
+      });
+    }
+  }
+}
+
+/** A codec as an expression of combinators: what stands in a procedure's signature without a name. */
+function codecText(type: Type, names: Names): string {
+  switch (type.kind) {
+    case "void":
+      return "xdr.nothing";
+    case "scalar":
+      return `xdr.${type.scalar}`;
+    case "string":
+      return `xdr.${type.bytes ? "byteString" : "string"}(${type.max === 0xffff_ffff ? "" : type.max})`;
+    case "opaque":
+      return type.fixed ? `xdr.opaqueFixed(${type.length})` : `xdr.opaque(${type.length === 0xffff_ffff ? "" : type.length})`;
+    case "array": {
+      const element = codecText(type.element, names);
+      if (type.fixed) return `xdr.arrayFixed(${element}, ${type.length})`;
+      return `xdr.array(${element}${type.length === 0xffff_ffff ? "" : `, ${type.length}`})`;
+    }
+    case "optional":
+      return `xdr.optional(${codecText(type.of, names)})`;
+    case "named":
+      return names.codec(type.type);
+  }
+}

@@ -1,3 +1,3 @@
+export { BufferPool } from "./pool.js";
 export { Reader, type ReaderOptions, viewSizeMin } from "./reader.js";
 export { Writer, type WriterOptions, writerSizeMax } from "./writer.js";
-export { BufferPool } from "./pool.js";

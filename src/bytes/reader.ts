@@ -3,6 +3,8 @@
  * allocated. What a wire format means lives in the subclasses (`XdrReader`).
  */
 
+import { loadInt64, loadUint64 } from "./words.js";
+
 /** What a reader may use. */
 export interface ReaderOptions {
   /** Byte order; default false, the order of the network. */
@@ -74,7 +76,12 @@ export class Reader {
 
   /** Checks that `size` bytes are present. */
   protected need(size: number): void {
-    if (size > this.end - this.at) this.fail(`the bytes end early: ${size} are needed, ${this.end - this.at} are left`);
+    if (size > this.end - this.at) this.missing(size);
+  }
+
+  /** Fails for `size` bytes that are not all present. */
+  protected missing(size: number): never {
+    this.fail(`the bytes end early: ${size} are needed, ${this.end - this.at} are left`);
   }
 
   uint8(): number {
@@ -83,52 +90,59 @@ export class Reader {
   }
 
   uint16(): number {
-    this.need(2);
-    const value = this.data.getUint16(this.at, this.littleEndian);
-    this.at += 2;
-    return value;
+    const at = this.at;
+    const next = at + 2;
+    if (next > this.end) this.missing(2);
+    this.at = next;
+    return this.data.getUint16(at, this.littleEndian);
   }
 
   int32(): number {
-    this.need(4);
-    const value = this.data.getInt32(this.at, this.littleEndian);
-    this.at += 4;
-    return value;
+    const at = this.at;
+    const next = at + 4;
+    if (next > this.end) this.missing(4);
+    this.at = next;
+    return this.data.getInt32(at, this.littleEndian);
   }
 
   uint32(): number {
-    this.need(4);
-    const value = this.data.getUint32(this.at, this.littleEndian);
-    this.at += 4;
-    return value;
+    const at = this.at;
+    const next = at + 4;
+    if (next > this.end) this.missing(4);
+    this.at = next;
+    return this.data.getUint32(at, this.littleEndian);
   }
 
   int64(): bigint {
-    this.need(8);
-    const value = this.data.getBigInt64(this.at, this.littleEndian);
-    this.at += 8;
-    return value;
+    const at = this.at;
+    const next = at + 8;
+    if (next > this.end) this.missing(8);
+    this.at = next;
+    return loadInt64(this.data, at, this.littleEndian);
   }
 
   uint64(): bigint {
-    this.need(8);
-    const value = this.data.getBigUint64(this.at, this.littleEndian);
-    this.at += 8;
-    return value;
+    const at = this.at;
+    const next = at + 8;
+    if (next > this.end) this.missing(8);
+    this.at = next;
+    return loadUint64(this.data, at, this.littleEndian);
   }
 
   float32(): number {
-    this.need(4);
-    const value = this.data.getFloat32(this.at, this.littleEndian);
-    this.at += 4;
-    return value;
+    const at = this.at;
+    const next = at + 4;
+    if (next > this.end) this.missing(4);
+    this.at = next;
+    return this.data.getFloat32(at, this.littleEndian);
   }
 
   float64(): number {
-    this.need(8);
-    const value = this.data.getFloat64(this.at, this.littleEndian);
-    this.at += 8;
-    return value;
+    const at = this.at;
+    const next = at + 8;
+    if (next > this.end) this.missing(8);
+    this.at = next;
+    return this.data.getFloat64(at, this.littleEndian);
   }
 
   /** The next `length` bytes: a view from {@link viewSizeMin} bytes on, a copy below. */

@@ -5,6 +5,8 @@
  * The primitives (`uint32`, `int64`, ...) check room, never ranges: the format's own methods do, in the format's words.
  */
 
+import { storeUint64 } from "./words.js";
+
 /** What a writer may use. */
 export interface WriterOptions {
   /** Most bytes that may be written; default {@link writerSizeMax}. */
@@ -61,11 +63,12 @@ export class Writer {
 
   /** Makes room for `size` more bytes. */
   protected ensure(size: number): void {
-    if (size > this.capacity - this.at) this.#grow(size);
+    const end = this.at + size;
+    if (end > this.capacity) this.grow(end);
   }
 
-  #grow(size: number): void {
-    const needed = this.at + size;
+  /** Gets a larger buffer, so that `needed` bytes fit in all. */
+  protected grow(needed: number): void {
     if (needed > this.sizeMax) {
       this.fail(`the value takes more than ${this.sizeMax} bytes, the most that may be written here`);
     }
@@ -81,40 +84,52 @@ export class Writer {
   }
 
   uint8(value: number): void {
-    this.ensure(1);
-    this.buffer[this.at++] = value;
+    const at = this.at;
+    if (at === this.capacity) this.grow(at + 1);
+    this.buffer[at] = value;
+    this.at = at + 1;
   }
 
   uint16(value: number): void {
-    this.ensure(2);
-    this.data.setUint16(this.at, value, this.littleEndian);
-    this.at += 2;
+    const at = this.at;
+    const end = at + 2;
+    if (end > this.capacity) this.grow(end);
+    this.data.setUint16(at, value, this.littleEndian);
+    this.at = end;
   }
 
   /** Four bytes, of a signed or unsigned number. */
   uint32(value: number): void {
-    this.ensure(4);
-    this.data.setUint32(this.at, value, this.littleEndian);
-    this.at += 4;
+    const at = this.at;
+    const end = at + 4;
+    if (end > this.capacity) this.grow(end);
+    this.data.setUint32(at, value, this.littleEndian);
+    this.at = end;
   }
 
   /** Eight bytes, of a signed or unsigned number. */
   uint64(value: bigint): void {
-    this.ensure(8);
-    this.data.setBigUint64(this.at, value, this.littleEndian);
-    this.at += 8;
+    const at = this.at;
+    const end = at + 8;
+    if (end > this.capacity) this.grow(end);
+    storeUint64(this.data, at, value, this.littleEndian);
+    this.at = end;
   }
 
   float32(value: number): void {
-    this.ensure(4);
-    this.data.setFloat32(this.at, value, this.littleEndian);
-    this.at += 4;
+    const at = this.at;
+    const end = at + 4;
+    if (end > this.capacity) this.grow(end);
+    this.data.setFloat32(at, value, this.littleEndian);
+    this.at = end;
   }
 
   float64(value: number): void {
-    this.ensure(8);
-    this.data.setFloat64(this.at, value, this.littleEndian);
-    this.at += 8;
+    const at = this.at;
+    const end = at + 8;
+    if (end > this.capacity) this.grow(end);
+    this.data.setFloat64(at, value, this.littleEndian);
+    this.at = end;
   }
 
   /** Copies `source` to the end. */
@@ -134,14 +149,24 @@ export class Writer {
     const length = text.length;
     if (length <= shortText) {
       this.ensure(length);
-      const { buffer, at } = this;
+      const { data, at } = this;
+      // Four units are one store; what turns out not to be ASCII is written again below.
+      let all = 0;
       let i = 0;
-      for (; i < length; i++) {
-        const unit = text.charCodeAt(i);
-        if (unit > 0x7f) break;
-        buffer[at + i] = unit;
+      for (; i + 4 <= length; i += 4) {
+        const a = text.charCodeAt(i);
+        const b = text.charCodeAt(i + 1);
+        const c = text.charCodeAt(i + 2);
+        const d = text.charCodeAt(i + 3);
+        all |= a | b | c | d;
+        data.setUint32(at + i, (a << 24) | (b << 16) | (c << 8) | d);
       }
-      if (i === length) {
+      for (; i < length; i++) {
+        const a = text.charCodeAt(i);
+        all |= a;
+        data.setUint8(at + i, a);
+      }
+      if (all <= 0x7f) {
         this.at = at + length;
         return length;
       }
@@ -176,9 +201,11 @@ export class Writer {
 
   zeros(count: number): void {
     this.ensure(count);
-    const end = this.at + count;
+    const { buffer, at } = this;
+    const end = at + count;
     // A buffer that is used again holds old bytes.
-    while (this.at < end) this.buffer[this.at++] = 0;
+    for (let i = at; i < end; i++) buffer[i] = 0;
+    this.at = end;
   }
 
   /** Zeros up to the next multiple of `size`, a power of two, from the writer's start. */

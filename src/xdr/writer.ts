@@ -146,17 +146,22 @@ export class XdrWriter extends Writer {
 
   /** 4.11: text as UTF-8, at most `max` bytes (bytes, not characters), after their count. */
   string(value: string, max: number = lengthMax): void {
-    if (typeof value !== "string") this.#refuse("a string", value);
     // Text never has fewer bytes than code units, so a hopeless one is refused before it is written.
-    if (value.length > max) this.#refuse(`a string of at most ${max} bytes in UTF-8`, value);
+    if (typeof value !== "string" || value.length > max) this.#refuseText(value, max);
     const at = this.at;
     this.uint32(value.length);
     const length = this.utf8(value);
-    if (length !== value.length) {
-      if (length > max) this.fail(`expected a string of at most ${max} bytes in UTF-8, got one of ${length} bytes`);
-      this.patchUint32(at, length);
-    }
+    if (length !== value.length) this.#correctLength(at, length, max);
     this.zeros(-length & 3);
+  }
+
+  #correctLength(at: number, length: number, max: number): void {
+    if (length > max) this.fail(`expected a string of at most ${max} bytes in UTF-8, got one of ${length} bytes`);
+    this.patchUint32(at, length);
+  }
+
+  #refuseText(value: unknown, max: number): never {
+    this.#refuse(max === lengthMax ? "a string" : `a string of at most ${max} bytes in UTF-8`, value);
   }
 
   /** 4.13: the count of a variable-length array, at most `max`; the elements follow. */

@@ -30,12 +30,14 @@ for (const name of process.argv.slice(2)) {
 function install(folder = root) {
   if (installed(folder)) return;
   note(`installing dependencies${folder === root ? "" : ` of ${relative(root, folder)}`}`);
+  // Not `npm ci`: it wants every platform's optional binaries in the lockfile, and a registry that mirrors only some of
+  // them leaves the others out. The lockfile's versions hold all the same, and --no-save keeps it as it is.
   // A registry that stumbles once should not fail a first try of the project.
   for (let attempt = 1; ; attempt++) {
-    const { status } = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], folder);
+    const { status } = run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], folder);
     if (status === 0) return;
-    if (attempt === 3) fail("ensure: npm ci failed");
-    note(`npm ci failed; attempt ${attempt + 1} of 3`);
+    if (attempt === 3) fail("ensure: npm install failed");
+    note(`npm install failed; attempt ${attempt + 1} of 3`);
   }
 }
 

@@ -9,7 +9,7 @@ const home = fileURLToPath(new URL("../", import.meta.url));
 const contracts = ["model", "bytes"];
 const onc = ["onc/args.ts", "onc/status.ts", "onc/message.ts", "onc/record.ts", "onc/auth", "onc/engine"];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
-const root = ["index.ts", "connect.ts", "server.ts"];
+const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
 const beneath = [...contracts, "xdr", "call", "net", "drive", "onc", "binder"];
 
 const rooms: Rooms = {

@@ -23,16 +23,16 @@ export interface Sample {
   readonly p99?: number | undefined;
 }
 
-/** One codec of the comparison, of the value that {@link hundredRecords} describes. */
+/** One codec of the comparison, of the value that {@link hundredEntries} describes. */
 export interface CodecContender {
   /** Encodes once, and gives the number of bytes. */
   encode(): number;
-  /** Decodes what `encode` wrote, and gives the number of records. */
+  /** Decodes what `encode` wrote, and gives the number of entries. */
   decode(): number;
 }
 
-/** 100 records, 4,004 bytes in XDR. The same values stand in codec/records.c. */
-export function hundredRecords(): { id: number; name: string; weight: number; stamp: bigint }[] {
+/** 100 entries, 4,004 bytes in XDR. The same values stand in codec/entries.c. */
+export function hundredEntries(): { id: number; name: string; weight: number; stamp: bigint }[] {
   return Array.from({ length: 100 }, (_, i) => ({
     id: i,
     name: "some-name-here",

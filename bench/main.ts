@@ -154,7 +154,7 @@ async function benchCodec(figures: Figures): Promise<void> {
       for (const { measure } of contenders) await measure(direction, Math.min(ms, 1000));
       for (let round = 0; round < rounds; round++) {
         for (const { name, measure } of turns(contenders, round)) {
-          add(figures, `${direction} 100 records, ns`, name, await measure(direction, ms));
+          add(figures, `${direction} 100 entries, ns`, name, await measure(direction, ms));
         }
       }
     }
@@ -169,13 +169,13 @@ function buildC(): string {
   mkdirSync(cwd, { recursive: true });
   const make = (command: string, ...args: string[]) =>
     execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
-  for (const file of ["records.x", "codec/records.c"]) copyFileSync(join(bench, file), join(cwd, basename(file)));
+  for (const file of ["bench.x", "codec/entries.c"]) copyFileSync(join(bench, file), join(cwd, basename(file)));
   // rpcgen does not write over a file that is there.
-  for (const file of ["records.h", "records_xdr.c"]) rmSync(join(cwd, file), { force: true });
-  make("rpcgen", "-C", "-M", "-N", "-h", "-o", "records.h", "records.x");
-  make("rpcgen", "-C", "-M", "-N", "-c", "-o", "records_xdr.c", "records.x");
-  make("gcc", "-O2", "-w", "-I.", "-I/usr/include/tirpc", "-o", "records", "records.c", "records_xdr.c", "-ltirpc");
-  return join(cwd, "records");
+  for (const file of ["bench.h", "bench_xdr.c"]) rmSync(join(cwd, file), { force: true });
+  make("rpcgen", "-C", "-M", "-N", "-h", "-o", "bench.h", "bench.x");
+  make("rpcgen", "-C", "-M", "-N", "-c", "-o", "bench_xdr.c", "bench.x");
+  make("gcc", "-O2", "-w", "-I.", "-I/usr/include/tirpc", "-o", "entries", "entries.c", "bench_xdr.c", "-ltirpc");
+  return join(cwd, "entries");
 }
 
 /** Names of ratios: which task, over whom. Codec ratios are of time. */
@@ -186,8 +186,8 @@ const ratios = [
   ["onc-tcp-w128/grpc-js", "null window 128, calls/s", "grpc-js"],
   ["onc-tcp-struct-w1/grpc-js", "struct window 1, calls/s", "grpc-js"],
   ["onc-tcp-struct-w128/grpc-js", "struct window 128, calls/s", "grpc-js"],
-  ["xdr-encode/libtirpc", "encode 100 records, ns", "libtirpc"],
-  ["xdr-decode/libtirpc", "decode 100 records, ns", "libtirpc"],
+  ["xdr-encode/libtirpc", "encode 100 entries, ns", "libtirpc"],
+  ["xdr-decode/libtirpc", "decode 100 entries, ns", "libtirpc"],
 ] as const;
 
 function print(figures: Figures): void {

@@ -32,7 +32,7 @@ async function load<T>(path: string, member: string): Promise<T> {
 
 function nanoseconds(codec: CodecContender, direction: "encode" | "decode", ms: number): number {
   if (codec.encode() !== 4004) throw new Error(`encoded ${codec.encode()} bytes, not 4004`);
-  if (codec.decode() !== 100) throw new Error(`decoded ${codec.decode()} records, not 100`);
+  if (codec.decode() !== 100) throw new Error(`decoded ${codec.decode()} entries, not 100`);
   const batch = 100;
   const start = performance.now();
   let operations = 0;

@@ -90,10 +90,10 @@ function bench() {
   if (!existsSync(link)) symlinkSync(root, link, "junction");
   const { status } = run(
     process.execPath,
-    [join(root, "dist/cli/main.js"), "gen", "records.x", "-o", "generated"],
+    [join(root, "dist/cli/main.js"), "gen", "bench.x", "-o", "generated"],
     folder,
   );
-  if (status !== 0) fail("ensure: bench/records.x does not compile");
+  if (status !== 0) fail("ensure: bench/bench.x does not compile");
   compile({
     name: "bench",
     project: "bench/tsconfig.json",

@@ -1,18 +1,20 @@
 import { XdrReader, XdrWriter } from "farcall/xdr";
-import { type CodecContender, hundredRecords } from "../contender.js";
-import { Records } from "../generated/records.js";
+import { type CodecContender, hundredEntries } from "../contender.js";
+import { xdrEntries } from "../generated/bench.js";
 
-const value = hundredRecords();
+const value = hundredEntries();
 const writer = new XdrWriter();
+const reader = new XdrReader();
 
-/** The compiled codec of records.x, on the writer and the reader that calls use. */
+/** The compiled codec of bench.x, on one writer and one reader, as a connection has them. */
 export const codec: CodecContender = {
   encode() {
     writer.reset();
-    Records.encode(writer, value);
-    return writer.length;
+    xdrEntries.encode(writer, value);
+    return writer.view().length;
   },
   decode() {
-    return Records.decode(new XdrReader(writer.bytes())).length;
+    reader.reset(writer.view());
+    return xdrEntries.decode(reader).length;
   },
 };

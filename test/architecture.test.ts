@@ -10,7 +10,7 @@ const contracts = ["model", "bytes"];
 const onc = ["onc/args.ts", "onc/status.ts", "onc/message.ts", "onc/record.ts", "onc/auth", "onc/engine"];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
 const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
-const beneath = [...contracts, "xdr", "call", "net", "drive", "onc", "binder"];
+const beneath = [...contracts, "xdr", "call", "net", "drive", "onc", ...onc, "binder"];
 
 const rooms: Rooms = {
   // The contracts between all rooms, and the bytes that they are about.
@@ -39,7 +39,7 @@ const rooms: Rooms = {
   onc: { may: [...contracts, "xdr", "call", "net", "drive", ...onc] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
-  binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc"] },
+  binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },
 
   // The compiler's stages are pure; its face reads and writes files.
   "idl/source.ts": { may: [], pure: true },

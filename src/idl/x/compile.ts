@@ -48,8 +48,8 @@ export function compile(path: string, text: string, options: CompileOptions): Co
   const files: string[] = [path];
   try {
     const module = analyseFile(new Source(path, text), options, diagnostics, files);
-    const names = assignNames(module, options.names ?? "idiomatic", diagnostics);
     if (!diagnostics.failed) {
+      const names = assignNames(module, options.names ?? "idiomatic", diagnostics);
       return { code: emit(module, names), module, names, diagnostics: diagnostics.list, files };
     }
   } catch (error) {
@@ -91,7 +91,7 @@ function headerTrees(
       try {
         const preprocessed = preprocess(new Source(path, text), settings, diagnostics, files);
         trees.push(parse(preprocessed.tokens, diagnostics));
-        queue.push(...preprocessed.headers);
+        for (const next of preprocessed.headers) queue.push(next);
       } catch (error) {
         if (!(error instanceof CompileStop)) throw error;
       }

@@ -1,4 +1,5 @@
 import type { Semantics } from "../../model/index.js";
+import type { ProcedureEntry } from "./module.js";
 
 const semanticsTags: readonly (readonly [string, Semantics])[] = [
   ["idempotent", "at-least-once"],
@@ -14,8 +15,19 @@ export function hasTag(docs: readonly string[], tag: string): boolean {
 }
 
 /** The guarantee that a procedure's comments declare; `at-most-once` when they say nothing. */
-export function semanticsOf(docs: readonly string[]): Semantics {
+function semanticsOf(docs: readonly string[]): Semantics {
   return semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-most-once";
+}
+
+/** Whether it is the procedure that every program has: number 0, void to void. Servers answer it by themselves. */
+export function isNullProcedure({ number, args, result, docs }: ProcedureEntry): boolean {
+  const declared = semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-least-once";
+  return number === 0 && args.length === 0 && result.kind === "void" && declared === "at-least-once";
+}
+
+/** The guarantee of a procedure: what its comments declare, and of procedure 0 what every program promises. */
+export function semanticsFor(procedure: ProcedureEntry): Semantics {
+  return isNullProcedure(procedure) ? "at-least-once" : semanticsOf(procedure.docs);
 }
 
 /** The text of comments, without their marks, as lines of TSDoc. */
@@ -24,7 +36,7 @@ export function docLines(docs: readonly string[]): string[] {
   for (const text of docs) {
     const block = commentLines(text);
     if (block.length > 0 && lines.length > 0) lines.push("");
-    lines.push(...block);
+    for (const line of block) lines.push(line);
   }
   return lines;
 }

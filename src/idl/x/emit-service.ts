@@ -1,5 +1,5 @@
 import type { Printer } from "../print.js";
-import { docLines, semanticsOf } from "./docs.js";
+import { docLines, isNullProcedure, semanticsFor } from "./docs.js";
 import { typeText } from "./emit-type.js";
 import type { Program, Type } from "./module.js";
 import type { Names } from "./names.js";
@@ -17,8 +17,9 @@ export function emitContracts(out: Printer, programs: readonly Program[], names:
           const labels = names.args(version, i);
           const args = procedure.args.map(({ type }, j) => `${labels[j]}: ${typeText(type, names)}`);
           const result = typeText(procedure.result, names);
+          const signature = `Procedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}">`;
           out.doc(docLines(procedure.docs));
-          out.line(`${procedures[i]}: Procedure<[${args.join(", ")}], ${result}, "${semanticsOf(procedure.docs)}">;`);
+          out.line(`${procedures[i]}: ${isNullProcedure(procedure) ? "NullProcedure" : signature};`);
         }
       });
     }
@@ -37,8 +38,9 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
         out.line(`program: 0x${program.number.toString(16)},`);
         out.line(`version: ${version.number},`);
         out.block("procedures: {", "},", () => {
-          for (const [i, { name, number, args, result, docs }] of version.procedures.entries()) {
-            const semantics = semanticsOf(docs);
+          for (const [i, procedure] of version.procedures.entries()) {
+            const { name, number, args, result } = procedure;
+            const semantics = semanticsFor(procedure);
             out.list(`${procedures[i]}: { `, [
               `number: ${number}`,
               `name: ${JSON.stringify(name)}`,

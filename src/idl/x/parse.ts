@@ -183,15 +183,17 @@ class Parser {
     cursor.expect("{", "after the version's name");
     docs.push(...cursor.trailingDocs());
     const procedures: ProcedureDefinition[] = [];
+    let failed = false;
     while (!cursor.is("}") && cursor.peek().kind !== "end") {
       try {
         procedures.push(this.#procedure());
       } catch (error) {
         if (!(error instanceof SyntaxProblem)) throw error;
+        failed = true;
         cursor.skipMember();
       }
     }
-    if (procedures.length === 0) cursor.diagnostics.error("a version needs at least one procedure", name.span);
+    if (procedures.length === 0 && !failed) cursor.diagnostics.error("a version needs at least one procedure", name.span);
     cursor.expect("}", "after the version's procedures");
     cursor.expect("=", "and the version's number");
     const number = cursor.expression();

@@ -78,6 +78,7 @@ class Preprocessor {
   readonly #sources = new Map<string, Source>();
   readonly #once = new Set<string>();
   #includes = 0;
+  #expansions = 0;
   #pending: Comment | undefined;
 
   constructor(options: PreprocessOptions, diagnostics: Diagnostics, files: string[]) {
@@ -155,26 +156,36 @@ class Preprocessor {
       this.#emit(token);
       return;
     }
-    for (const inner of this.#expanded(token, new Set(), 0)) this.#emit(inner);
+    for (const inner of this.#expanded(token)) this.#emit(inner);
   }
 
   /** The tokens that stand for one, all at the place where the macro was used: errors belong there. */
-  #expanded(token: Token, active: ReadonlySet<string>, depth: number): Token[] {
+  #expanded(token: Token): Token[] {
+    const into: Token[] = [];
+    this.#expandInto(into, token, new Set());
+    return into;
+  }
+
+  /** @param active the macros that are being replaced: none is replaced within itself */
+  #expandInto(into: Token[], token: Token, active: Set<string>): void {
     const macro = token.kind === "word" && !active.has(token.text) ? this.#macros.get(token.text) : undefined;
-    if (macro === undefined || macro.functionLike) return [token];
-    if (depth > macroDepthMax) {
+    if (macro === undefined || macro.functionLike) {
+      if (into.push(token) > tokensMax / 10) this.#diagnostics.stop("macros expand to too much", token.span);
+      return;
+    }
+    // Counted apart from tokens: macros that double at each step and end in nothing give none.
+    if (++this.#expansions > tokensMax) this.#diagnostics.stop("macros expand to too much", token.span);
+    if (active.size > macroDepthMax) {
       this.#diagnostics.stop(`macros nest deeper than ${macroDepthMax} levels`, token.span);
     }
-    const inside = new Set(active).add(token.text);
-    const result: Token[] = [];
+    active.add(token.text);
     for (const [index, part] of macro.body.entries()) {
       const leading = index === 0 ? token.leading : undefined;
       const trailing = index === 0 ? token.trailing : undefined;
-      const moved = { ...part, span: token.span, startsLine: index === 0 && token.startsLine, leading, trailing };
-      result.push(...this.#expanded(moved, inside, depth + 1));
-      if (result.length > tokensMax / 10) this.#diagnostics.stop(`macro "${token.text}" expands to too much`, token.span);
+      const startsLine = index === 0 && token.startsLine;
+      this.#expandInto(into, { ...part, span: token.span, startsLine, leading, trailing }, active);
     }
-    return result;
+    active.delete(token.text);
   }
 
   #directive(lexer: Lexer, conditions: Condition[], stack: readonly string[]): void {
@@ -294,7 +305,7 @@ class Preprocessor {
       const token = tokens[i];
       if (token === undefined) break;
       if (token.text !== "defined") {
-        result.push(...this.#expanded(token, new Set(), 0));
+        for (const inner of this.#expanded(token)) result.push(inner);
         continue;
       }
       const parenthesis = tokens[i + 1]?.text === "(";

@@ -1,11 +1,13 @@
 /** The name that was probably meant, or undefined when none is near. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(name.length / 3));
+  const limit = Math.max(1, Math.round(name.length * 0.4));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - name.length) >= bestDistance || candidate === name) continue;
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    // Of two that are as near, the one that begins the same.
+    const start = name[0]?.toLowerCase() === candidate[0]?.toLowerCase() ? 0 : 0.5;
+    const distance = start + editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

@@ -27,6 +27,7 @@ export class DatagramClientDrive<Call> {
   #armedFor: number = Number.POSITIVE_INFINITY;
   #alive = false;
   #closed = false;
+  readonly #waitingForRoom: (() => void)[] = [];
 
   constructor(engine: DatagramEngine<Call>, socket: Datagram, peer: DatagramPeer, clock: Clock = realClock) {
     this.engine = engine;
@@ -74,15 +75,16 @@ export class DatagramClientDrive<Call> {
     this.#settleDown();
   }
 
-  /** Datagrams are handed to the system at once, so there is always room. */
-  ready(): Promise<void> {
-    return Promise.resolve();
+  /** Resolves once `hasRoom` holds, which is asked after everything that happens. */
+  async ready(hasRoom: () => boolean): Promise<void> {
+    while (!hasRoom() && !this.#closed) await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.engine.close(this.now());
+    this.#settleDown();
     this.#alarm.clear();
     await this.#socket.close();
   }
@@ -96,6 +98,7 @@ export class DatagramClientDrive<Call> {
       this.#armedFor = engine.deadline;
       this.#alarm.set(engine.deadline);
     }
+    if (this.#waitingForRoom.length > 0) for (const wake of this.#waitingForRoom.splice(0)) wake();
     const alive = engine.pendingCalls > 0;
     if (alive === this.#alive) return;
     this.#alive = alive;

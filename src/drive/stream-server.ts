@@ -10,8 +10,8 @@ export interface StreamServerSide {
   readonly held: boolean;
   draining: boolean;
   push(chunk: Uint8Array): void;
-  /** Starts what has arrived, until held. Throws when the peer is to be cut off. */
-  pump(): void;
+  /** Starts what has arrived, a batch at a time; says whether there may be more. Throws when the peer is to be cut off. */
+  pump(): boolean;
 }
 
 export interface StreamServerDriveEvents {
@@ -77,7 +77,7 @@ export class StreamServerDrive {
   #run(): void {
     if (this.#closed) return;
     try {
-      if (!this.#congested) this.#side.pump();
+      while (!this.#congested && this.#side.pump()) this.#flush();
     } catch (error) {
       this.#flush();
       this.destroy(error instanceof Error ? error : new Error(String(error)));

@@ -5,8 +5,7 @@ import type { XdrCodec } from "../xdr/index.js";
 export type ArgsCodec = XdrCodec<readonly unknown[]>;
 
 /** Makes one codec of a procedure's arguments. The usual counts are spelled out: every call passes through here. */
-export function argsCodec(args: readonly XdrCodec<never>[]): ArgsCodec {
-  const codecs = args as unknown as readonly XdrCodec<unknown>[];
+export function argsCodec(codecs: readonly XdrCodec<unknown>[]): ArgsCodec {
   const shape: Shape = {
     kind: "struct",
     fields: codecs.map((codec, index) => ({ name: codecs.length === 1 ? "" : `args[${index}]`, shape: codec.shape })),

@@ -63,6 +63,8 @@ export interface OncClientOptions {
   readonly recordSizeMax?: number | undefined;
   /** Most bytes of a call or reply in one datagram; default 65,507, UDP's own limit. */
   readonly datagramSizeMax?: number | undefined;
+  /** Most datagrams without an answer at once; default 128. Further calls wait. */
+  readonly datagramWindow?: number | undefined;
   /** When datagrams of repeatable calls are sent again. */
   readonly retransmit?: RetransmitOptions | undefined;
   /** How long to wait between attempts to connect. */
@@ -133,6 +135,8 @@ export class OncChannel {
         ...engineOptions,
         datagramSizeMax: options.datagramSizeMax,
         retransmit: options.retransmit,
+        datagramWindow: options.datagramWindow,
+        queueBytesMax: options.queueBytesMax,
       });
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer);
@@ -205,8 +209,7 @@ export class OncChannel {
   }
 
   async ready(): Promise<void> {
-    const engine = this.#engine;
-    if (engine instanceof StreamClientEngine) await this.#drive.ready(() => !engine.full);
+    await this.#drive.ready(() => !this.#engine.full);
   }
 
   async close(): Promise<void> {

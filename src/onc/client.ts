@@ -4,7 +4,7 @@ import { argsCodec } from "./args.js";
 import { nullTarget, OncChannel, type OncClientOptions } from "./channel.js";
 import type { CallTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
-import type { OncProcedure, OncService } from "./program.js";
+import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
 
 export type { OncClientOptions } from "./channel.js";
 
@@ -40,7 +40,7 @@ function typedClient<C>(service: OncService<C>, channel: OncChannel): Client<C> 
   // Without a prototype: a procedure may have any name, and `toString` is not one of ours.
   const client = Object.assign(Object.create(null) as Record<string, unknown>, controls(service, channel));
   Object.defineProperty(client, "$address", { get: () => channel.address, enumerable: true });
-  for (const [key, procedure] of Object.entries<OncProcedure>(service.procedures)) {
+  for (const [key, procedure] of proceduresOf(service)) {
     client[key] = method(channel, targetOf(service, key, procedure), procedure.args.length);
   }
   return client as Client<C>;
@@ -133,7 +133,7 @@ export class OncClient implements AsyncDisposable {
       program,
       version,
       procedure,
-      args: argsCodec([args as unknown as XdrCodec<never>]),
+      args: argsCodec([args]),
       result,
       semantics: options.semantics ?? (procedure === 0 ? "at-least-once" : "at-most-once"),
     };

@@ -41,13 +41,16 @@ export const authNone: OpaqueAuth = { flavor: AuthFlavor.AUTH_NONE, body: noByte
 
 export function writeOpaqueAuth(w: XdrWriter, auth: OpaqueAuth): void {
   w.uint(auth.flavor);
-  w.opaque(auth.body, opaqueAuthMax);
+  if (auth.body.length === 0) w.uint(0);
+  else w.opaque(auth.body, opaqueAuthMax);
 }
 
 function readOpaqueAuth(r: XdrReader): OpaqueAuth {
   const flavor = r.uint();
-  const body = r.opaque(opaqueAuthMax);
-  return flavor === AuthFlavor.AUTH_NONE && body.length === 0 ? authNone : { flavor, body };
+  const length = r.uint();
+  if (flavor === AuthFlavor.AUTH_NONE && length === 0) return authNone;
+  if (length > opaqueAuthMax) r.fail(`an opaque_auth body of ${length} bytes is over the limit of ${opaqueAuthMax}`);
+  return { flavor, body: r.opaqueFixed(length) };
 }
 
 /** Which procedure a call is for. */

@@ -3,7 +3,7 @@ import type { XdrCodec } from "../xdr/index.js";
 import { type Onc, onc } from "./protocol.js";
 
 /** A procedure of an ONC RPC program: its number and its codecs. Several arguments follow one another on the wire. */
-export interface OncProcedure<Args extends readonly unknown[] = readonly never[], Result = unknown> {
+export interface OncProcedure<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
   readonly number: number;
   /** The name in the `.x` file, such as `ADD`. */
   readonly name: string;
@@ -39,7 +39,7 @@ export function oncProgram<C>(description: {
   checkNumber(program, `${name}: program number`);
   checkNumber(version, `${name}: version number`);
   const seen = new Map<number, string>();
-  for (const [key, procedure] of Object.entries<OncProcedure>(procedures)) {
+  for (const [key, procedure] of proceduresOf(description)) {
     checkNumber(procedure.number, `${name}.${key}: procedure number`);
     const other = seen.get(procedure.number);
     if (other !== undefined) {
@@ -48,6 +48,11 @@ export function oncProgram<C>(description: {
     seen.set(procedure.number, key);
   }
   return { protocol: onc, name, program, version, procedures };
+}
+
+/** The procedures of a service, by their names in the contract. */
+export function proceduresOf(service: { readonly procedures: object }): [string, OncProcedure][] {
+  return Object.entries(service.procedures) as [string, OncProcedure][];
 }
 
 function checkNumber(value: number, what: string): void {

@@ -30,7 +30,7 @@ import {
   StreamServerLink,
 } from "./engine/index.js";
 import type { Target } from "./message.js";
-import type { OncProcedure, OncService } from "./program.js";
+import { type OncService, proceduresOf } from "./program.js";
 import type { AuthStat } from "./status.js";
 
 /** What a server reports beside an error of a handler. */
@@ -97,7 +97,7 @@ export class OncServer {
   /** Serves a version of a program. Throws RangeError when it is served already, TypeError for a missing handler. */
   export<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
     const procedures = new Map<number, ServedProcedure>([[0, nullProcedure]]);
-    for (const [name, procedure] of Object.entries<OncProcedure>(service.procedures)) {
+    for (const [name, procedure] of proceduresOf(service)) {
       procedures.set(procedure.number, {
         number: procedure.number,
         name,
@@ -142,7 +142,7 @@ export class OncServer {
     dynamic.procedures.set(procedure, {
       number: procedure,
       name,
-      args: argsCodec([args as unknown as XdrCodec<never>]),
+      args: argsCodec([args]),
       result,
     });
     dynamic.handlers[name] = handler;

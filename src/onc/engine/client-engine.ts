@@ -16,6 +16,9 @@ import type { ClientCall } from "./client-call.js";
 /** Most calls of one client that may wait for an answer at once, unless a user says otherwise. */
 export const pendingCallsMax = 65_536;
 
+/** Most bytes of calls that wait for the connection, or for the peer to read, unless a user says otherwise: 16 MiB. */
+export const queueBytesMax: number = 16 * 1024 * 1024;
+
 export interface ClientEngineOptions {
   readonly auth: ClientAuth;
   /** The first xid. */
@@ -57,6 +60,9 @@ export abstract class ClientEngine {
   get pendingCalls(): number {
     return this.pending.size;
   }
+
+  /** Whether a producer should wait before it calls again. */
+  abstract get full(): boolean;
 
   abstract get stats(): Pick<
     ClientStats,

@@ -2,10 +2,16 @@ import { RoundTrip, type RetransmitOptions } from "../../call/round-trip.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { ClntStat, clntStatus } from "../status.js";
 import type { ClientCall } from "./client-call.js";
-import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
+import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 
 /** The largest message sent in a datagram unless a user says otherwise: what UDP over IPv4 can carry. */
 export const datagramSizeMax = 65_507;
+
+/**
+ * How many datagrams, and how many of their bytes, may be on their way without an answer; further calls wait. A socket's
+ * buffer holds about this much by default, and what exceeds it is lost without a word.
+ */
+export const datagramWindow: { readonly calls: number; readonly bytes: number } = { calls: 128, bytes: 65_536 };
 
 /** For how long a call that ended without an answer keeps a refusal from proving anything about another call. */
 const doubtMs = 60_000;
@@ -13,6 +19,9 @@ const doubtMs = 60_000;
 export interface DatagramClientOptions extends ClientEngineOptions {
   readonly datagramSizeMax?: number | undefined;
   readonly retransmit?: RetransmitOptions | undefined;
+  /** Most calls on their way at once; default {@link datagramWindow}. */
+  readonly datagramWindow?: number | undefined;
+  readonly queueBytesMax?: number | undefined;
 }
 
 /**
@@ -23,8 +32,15 @@ export class DatagramClientEngine extends ClientEngine {
   /** Datagrams to send; whoever drives the engine empties it. */
   readonly outbox: Uint8Array[] = [];
 
-  readonly #link = {};
   readonly #writer: XdrWriter;
+  readonly #window: number;
+  readonly #queueBytesMax: number;
+  /** Calls that wait for the window, with their messages. */
+  readonly #queue = new Set<ClientCall>();
+  #queuedBytes = 0;
+  /** Calls on their way, and the bytes of the message of each. */
+  readonly #flying = new Map<ClientCall, number>();
+  #flyingBytes = 0;
   readonly #roundTrip: RoundTrip;
   /** When a call last ended without an answer, so that a refusal that comes now may be meant for it. */
   #doubtUntil = Number.NEGATIVE_INFINITY;
@@ -33,14 +49,21 @@ export class DatagramClientEngine extends ClientEngine {
     super(options);
     this.#writer = new XdrWriter({ sizeMax: options.datagramSizeMax ?? datagramSizeMax });
     this.#roundTrip = new RoundTrip(options.retransmit);
+    this.#window = options.datagramWindow ?? datagramWindow.calls;
+    this.#queueBytesMax = options.queueBytesMax ?? queueBytesMax;
+  }
+
+  /** Whether a producer should wait before it calls again. */
+  get full(): boolean {
+    return this.#queuedBytes * 2 > this.#queueBytesMax;
   }
 
   get stats(): ClientEngine["stats"] {
     return {
       calls: this.calls,
       pending: this.pending.size,
-      queued: 0,
-      queuedBytes: 0,
+      queued: this.#queue.size,
+      queuedBytes: this.#queuedBytes,
       retransmissions: this.retransmissions,
       strayReplies: this.strayReplies,
       roundTripMs: this.#roundTrip.smoothedMs,
@@ -51,13 +74,43 @@ export class DatagramClientEngine extends ClientEngine {
     this.#writer.reset();
     this.encodeCall(this.#writer, call);
     const message = this.#writer.take();
-    if (this.keeps(call)) call.message = message;
-    this.#send(call, message, call.startedAt);
+    if (this.#queue.size === 0 && this.#hasRoom(message.length)) {
+      if (this.keeps(call)) call.message = message;
+      this.#send(call, message, call.startedAt);
+    } else if (this.#queuedBytes + message.length > this.#queueBytesMax) {
+      this.fail(call, call.startedAt, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
+        status: clntStatus(ClntStat.RPC_CANTSEND),
+      });
+    } else {
+      call.message = message;
+      this.#queue.add(call);
+      this.#queuedBytes += message.length;
+    }
+  }
+
+  /** Whether a message fits into the window; one alone always does. */
+  #hasRoom(size: number): boolean {
+    const flying = this.#flying.size;
+    return flying === 0 || (flying < this.#window && this.#flyingBytes + size <= datagramWindow.bytes);
+  }
+
+  #sendQueued(now: number): void {
+    for (const call of this.#queue) {
+      const message = call.message as Uint8Array;
+      if (!this.#hasRoom(message.length)) return;
+      this.#queue.delete(call);
+      this.#queuedBytes -= message.length;
+      if (!this.keeps(call)) call.message = undefined;
+      this.#send(call, message, now);
+    }
   }
 
   #send(call: ClientCall, message: Uint8Array, now: number): void {
     if (call.sentAt < 0) call.sentAt = now;
-    call.link = this.#link;
+    if (!this.#flying.has(call)) {
+      this.#flying.set(call, message.length);
+      this.#flyingBytes += message.length;
+    }
     call.transmissions++;
     if (call.transmissions > 1) this.retransmissions++;
     this.outbox.push(message);
@@ -74,7 +127,13 @@ export class DatagramClientEngine extends ClientEngine {
   }
 
   protected forget(call: ClientCall): void {
-    call.link = undefined;
+    const size = this.#flying.get(call);
+    if (size !== undefined) {
+      this.#flying.delete(call);
+      this.#flyingBytes -= size;
+    } else if (this.#queue.delete(call)) {
+      this.#queuedBytes -= call.message?.length ?? 0;
+    }
   }
 
   /** A datagram came from the peer. Whoever drives the engine has checked the source. */
@@ -82,6 +141,7 @@ export class DatagramClientEngine extends ClientEngine {
     const call = this.receive(bytes, 0, bytes.length, now);
     // An answer to a call that was sent twice does not say which transmission it answers (Karn's algorithm).
     if (call !== undefined && call.transmissions === 1) this.#roundTrip.measure(now - call.sentAt);
+    if (this.#queue.size > 0) this.#sendQueued(now);
   }
 
   /**
@@ -89,7 +149,7 @@ export class DatagramClientEngine extends ClientEngine {
    * datagram can be meant: with one call, sent once, and no earlier one without an answer.
    */
   refused(error: Error, now: number): void {
-    const certain = this.pending.size === 1 && now >= this.#doubtUntil;
+    const certain = this.#flying.size === 1 && now >= this.#doubtUntil;
     this.pending.forEach((call) => {
       if (certain && call.transmissions === 1) call.add("no");
       this.fail(call, now, "unavailable", `nobody listens on the port: ${error.message}`, {
@@ -112,9 +172,10 @@ export class DatagramClientEngine extends ClientEngine {
 
   /** Ends what is overdue and sends again what is due. Call it at `deadline`, or whenever. */
   tick(now: number): void {
-    const before = this.pending.size;
+    const before = this.#flying.size;
     this.expire(now);
-    if (this.pending.size < before) this.#doubtUntil = now + doubtMs;
+    if (this.#flying.size < before) this.#doubtUntil = now + doubtMs;
+    this.#sendQueued(now);
     this.pending.forEach((call) => {
       if (call.retransmitAt <= now && call.message !== undefined) this.#send(call, call.message, now);
       if (call.retransmitAt < this.deadline) this.deadline = call.retransmitAt;
@@ -122,7 +183,8 @@ export class DatagramClientEngine extends ClientEngine {
   }
 
   override cancel(call: ClientCall, reason: unknown, now: number): void {
-    this.#doubtUntil = now + doubtMs;
+    if (this.#flying.has(call)) this.#doubtUntil = now + doubtMs;
     super.cancel(call, reason, now);
+    this.#sendQueued(now);
   }
 }

@@ -1,8 +1,8 @@
 export { type CallLife, type CallTarget, ClientCall } from "./client-call.js";
-export { ClientEngine, type ClientEngineOptions, pendingCallsMax } from "./client-engine.js";
-export { DatagramClientEngine, type DatagramClientOptions, datagramSizeMax } from "./datagram-client.js";
+export { ClientEngine, type ClientEngineOptions, pendingCallsMax, queueBytesMax } from "./client-engine.js";
+export { DatagramClientEngine, type DatagramClientOptions, datagramSizeMax, datagramWindow } from "./datagram-client.js";
 export { Outbox, outboxFlushBytes, type Outgoing } from "./outbox.js";
-export { probeAfterMs, probeTimeoutMs, queueBytesMax, StreamClientEngine, type StreamClientOptions, StreamLink } from "./stream-client.js";
+export { probeAfterMs, probeTimeoutMs, StreamClientEngine, type StreamClientOptions, StreamLink } from "./stream-client.js";
 export {
   type Aborter,
   type ReplyPath,

@@ -6,10 +6,11 @@ import { recordMark } from "../record.js";
 const pool = new BufferPool(65_536, 64);
 
 /**
- * How many bytes of messages gather before they are handed on without waiting for the turn to end. A write of this
- * size is already cheap per byte, and more would only lengthen the wait of the first message.
+ * How many bytes of messages gather before they are handed on without waiting for the turn to end: some 80 small ones.
+ * So the peer begins on the first of many calls while the rest are still being encoded; measured with 128 calls
+ * under way, this gives a third more calls a second than one write a turn.
  */
-export const outboxFlushBytes = 131_072;
+export const outboxFlushBytes = 4_096;
 
 const nothing = new Uint8Array(0);
 
@@ -27,7 +28,7 @@ export class Outbox {
   #buffer: Uint8Array | undefined;
 
   constructor(sizeMax?: number) {
-    this.#writer = new XdrWriter(sizeMax === undefined ? {} : { sizeMax: sizeMax + 2 * outboxFlushBytes });
+    this.#writer = new XdrWriter(sizeMax === undefined ? {} : { sizeMax: sizeMax + outboxFlushBytes });
   }
 
   /** Bytes that wait to be taken. */

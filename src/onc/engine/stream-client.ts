@@ -3,11 +3,8 @@ import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
 import { ClientCall, type CallTarget } from "./client-call.js";
-import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
+import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
-
-/** Most bytes of calls that wait for the connection, or for the peer to read, unless a user says otherwise: 16 MiB. */
-export const queueBytesMax: number = 16 * 1024 * 1024;
 
 /** How long a connection may be silent while calls wait before the peer is asked whether it is there: 5 s. */
 export const probeAfterMs = 5_000;

@@ -1,5 +1,5 @@
 import { RecordReader } from "../record.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, outboxFlushBytes } from "./outbox.js";
 import type { Aborter, ServerEngine, ServerLink } from "./server-engine.js";
 import type { Caller } from "../../model/index.js";
 
@@ -51,16 +51,20 @@ export class StreamServerLink implements ServerLink {
   }
 
   /**
-   * Starts the calls that have arrived, until the link is held or wants more bytes.
+   * Starts the calls that have arrived, until the link is held, wants more bytes, or has a batch of replies to send.
    *
+   * @returns whether there may be more to start at once
    * @throws RecordError when the peer breaks record marking or a limit, Error when it sends what is no call
    */
-  pump(): void {
+  pump(): boolean {
     const records = this.#records;
-    while (!this.held && !this.gone && records.next()) {
+    while (!this.held && !this.gone) {
+      if (this.replies.size >= outboxFlushBytes) return true;
+      if (!records.next()) return false;
       if (!this.#engine.receive(this, records.buffer, records.start, records.end)) {
         throw new Error("the peer sent a message that is no call");
       }
     }
+    return false;
   }
 }

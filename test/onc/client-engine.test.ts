@@ -1,0 +1,444 @@
+import { describe, expect, it } from "vitest";
+import type { RpcError, Semantics } from "../../src/model/index.js";
+import { argsCodec } from "../../src/onc/args.js";
+import type { ClientAuth } from "../../src/onc/auth/auth.js";
+import { clientAuthNone } from "../../src/onc/auth/none.js";
+import {
+  type CallTarget,
+  ClientCall,
+  DatagramClientEngine,
+  type DatagramClientOptions,
+  StreamClientEngine,
+  type StreamClientOptions,
+  type StreamLink,
+} from "../../src/onc/engine/index.js";
+import { recordMark } from "../../src/onc/record.js";
+import type { XdrCodec } from "../../src/xdr/index.js";
+
+// The engines own no socket and no timer, so these tests are bytes, commands and times in; bytes and ends out.
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
+
+const uint: XdrCodec<number> = {
+  encode: (w, value) => w.uint(value),
+  decode: (r) => r.uint(),
+  shape: { kind: "integer", bits: 32, signed: false },
+};
+const target: CallTarget = {
+  name: "TEST.twice",
+  program: 0x20000101,
+  version: 1,
+  procedure: 2,
+  args: argsCodec([uint]),
+  result: uint,
+  semantics: "at-most-once",
+};
+const nullCall: CallTarget = { ...target, name: "TEST.$ping", procedure: 0, args: argsCodec([]), semantics: "at-least-once" };
+
+/** A call and what became of it. */
+interface Made {
+  readonly call: ClientCall;
+  value?: unknown;
+  error?: RpcError;
+  /** How often it ended: must never be more than once. */
+  ends: number;
+}
+
+function make(arg: unknown, startedAt: number, timeoutMs: number, semantics: Semantics): Made {
+  const life = { semantics, startedAt, deadline: startedAt + timeoutMs };
+  const made: Made = {
+    ends: 0,
+    call: new ClientCall(
+      target,
+      [arg],
+      life,
+      (value) => {
+        made.value = value;
+        made.ends++;
+      },
+      (error) => {
+        made.error = error;
+        made.ends++;
+      },
+    ),
+  };
+  return made;
+}
+
+function streamClient(options: Partial<StreamClientOptions> = {}) {
+  const engine = new StreamClientEngine({ auth: clientAuthNone(), firstXid: 1, peer: "test:", probe: nullCall, ...options });
+  const call = (arg: unknown, now = 0, timeoutMs = 1_000, semantics: Semantics = "at-most-once"): Made => {
+    const made = make(arg, now, timeoutMs, semantics);
+    engine.start(made.call);
+    return made;
+  };
+  const taken = (link: StreamLink): string => hex(link.outbox.take()?.bytes ?? new Uint8Array(0));
+  return { engine, call, taken };
+}
+
+function datagramClient(options: Partial<DatagramClientOptions> = {}) {
+  const engine = new DatagramClientEngine({ auth: clientAuthNone(), firstXid: 1, peer: "test:", ...options });
+  const call = (arg: unknown, now = 0, timeoutMs = 1_000, semantics: Semantics = "at-most-once"): Made => {
+    const made = make(arg, now, timeoutMs, semantics);
+    engine.start(made.call);
+    return made;
+  };
+  const sent = (): string[] => engine.outbox.splice(0).map(hex);
+  return { engine, call, sent };
+}
+
+const callBytes = (xid: number, arg: number): string =>
+  [xid, 0, 2, 0x20000101, 1, 2, 0, 0, 0, 0, arg].map((word) => word.toString(16).padStart(8, "0")).join("");
+const record = (message: string): string => recordMark(message.length / 2).toString(16) + message;
+const reply = (xid: number, rest: string): string => xid.toString(16).padStart(8, "0") + rest.replaceAll(" ", "");
+const success = (xid: number, value: number): string =>
+  reply(xid, `00000001 00000000 00000000 00000000 00000000 ${value.toString(16).padStart(8, "0")}`);
+
+/** What each reply, alone or on the wire with more, makes of a call that was sent once. */
+const endings: [name: string, rest: string, code: string, executed: string, status: number][] = [
+  ["PROG_UNAVAIL", "00000001 00000000 00000000 00000000 00000001", "unimplemented", "no", 8],
+  ["PROG_MISMATCH", "00000001 00000000 00000000 00000000 00000002 00000002 00000004", "unimplemented", "no", 9],
+  ["PROC_UNAVAIL", "00000001 00000000 00000000 00000000 00000003", "unimplemented", "no", 10],
+  ["GARBAGE_ARGS", "00000001 00000000 00000000 00000000 00000004", "bad-arguments", "no", 11],
+  ["SYSTEM_ERR", "00000001 00000000 00000000 00000000 00000005", "server-error", "unknown", 12],
+  ["RPC_MISMATCH", "00000001 00000001 00000000 00000002 00000002", "unimplemented", "no", 6],
+  ["AUTH_ERROR", "00000001 00000001 00000001 00000005", "denied", "no", 7],
+  ["a status that does not exist", "00000001 00000000 00000000 00000000 00000009", "bad-reply", "unknown", 2],
+  ["a header cut short", "00000001 00000000 00000000", "bad-reply", "unknown", 2],
+  ["a result cut short", "00000001 00000000 00000000 00000000 00000000 0000", "bad-reply", "yes", 2],
+  ["a result with bytes behind it", "00000001 00000000 00000000 00000000 00000000 00000004 00000000", "bad-reply", "yes", 2],
+];
+
+describe("a stream client's engine", () => {
+  it("sends a call as one record of one fragment, as RFC 5531 lays it out", () => {
+    const { engine, call, taken } = streamClient();
+    const link = engine.opened(0);
+    call(7);
+    expect(taken(link)).toBe(record(callBytes(1, 7)));
+  });
+
+  it("gathers the calls of a turn into one batch", () => {
+    const { engine, call, taken } = streamClient();
+    const link = engine.opened(0);
+    call(7);
+    call(8);
+    expect(taken(link)).toBe(record(callBytes(1, 7)) + record(callBytes(2, 8)));
+    expect(taken(link)).toBe("");
+  });
+
+  it("gives each of many calls its own reply, in any order, a byte at a time", () => {
+    const { engine, call } = streamClient();
+    const link = engine.opened(0);
+    const made = [call(1), call(2), call(3)];
+    for (const byte of bytesOf(record(success(3, 6)) + record(success(1, 2)) + record(success(2, 4)))) {
+      engine.data(link, new Uint8Array([byte]), 1);
+    }
+    expect(made.map(({ value, ends }) => [value, ends])).toEqual([[2, 1], [4, 1], [6, 1]]);
+    expect(engine.stats).toMatchObject({ calls: 3, pending: 0, strayReplies: 0 });
+  });
+
+  it.each(endings)("ends a call that is answered %s", (_name, rest, code, executed, status) => {
+    const { engine, call } = streamClient();
+    const link = engine.opened(0);
+    const made = call(7);
+    engine.data(link, bytesOf(record(reply(1, rest))), 5);
+    expect(made.error).toMatchObject({ code, executed, attempts: 1, peer: "test:", status: { number: status } });
+    expect(made.error?.status?.text).toMatch(/^RPC: /);
+    expect(made.ends).toBe(1);
+  });
+
+  it("says which versions there are, and why a credential was refused", () => {
+    const { engine, call } = streamClient();
+    const link = engine.opened(0);
+    const [versions, denied] = [call(1), call(2)];
+    engine.data(link, bytesOf(record(reply(1, endings[1]?.[1] ?? ""))), 0);
+    engine.data(link, bytesOf(record(reply(2, endings[6]?.[1] ?? ""))), 0);
+    expect(versions.error?.status).toMatchObject({ low: 2, high: 4, text: "RPC: Program/version mismatch" });
+    expect(versions.error?.message).toContain("versions 2 to 4");
+    expect(denied.error?.status).toMatchObject({ why: { number: 5, text: "AUTH_TOOWEAK" } });
+  });
+
+  it("drops late, duplicate and unasked replies, and messages that are no reply", () => {
+    const { engine, call } = streamClient();
+    const link = engine.opened(0);
+    const made = call(1);
+    const late = call(2, 0, 10);
+    engine.tick(10);
+    for (const message of [success(1, 2), success(1, 3), success(2, 4), success(99, 5), callBytes(1, 1), "00000001"]) {
+      engine.data(link, bytesOf(record(message)), 11);
+    }
+    expect(made).toMatchObject({ value: 2, ends: 1 });
+    expect(late).toMatchObject({ ends: 1, error: { code: "deadline-exceeded" } });
+    expect(engine.stats.strayReplies).toBe(5);
+  });
+
+  it("ends calls by their deadlines: unknown when sent, no when still queued", () => {
+    const { engine, call } = streamClient();
+    const queued = call(1, 0, 50);
+    expect(engine.deadline).toBe(50);
+    engine.tick(49);
+    expect(queued.ends).toBe(0);
+    engine.tick(50);
+    expect(queued.error).toMatchObject({ code: "deadline-exceeded", executed: "no", attempts: 0, status: { number: 5 } });
+    expect(engine.stats).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0 });
+    engine.opened(50);
+    const sent = call(2, 50, 50);
+    engine.tick(100);
+    expect(sent.error).toMatchObject({ code: "deadline-exceeded", executed: "unknown", attempts: 1 });
+    expect(sent.error?.timeline).toMatchObject({ queue: 0, wait: 50 });
+  });
+
+  it("sends what was queued when the connection opens, in order", () => {
+    const { engine, call, taken } = streamClient();
+    call(1);
+    const gone = call(2, 0, 10);
+    call(3);
+    engine.tick(10);
+    expect(gone.ends).toBe(1);
+    expect(taken(engine.opened(20))).toBe(record(callBytes(1, 1)) + record(callBytes(3, 3)));
+    expect(engine.stats).toMatchObject({ queued: 0, queuedBytes: 0, pending: 2 });
+  });
+
+  it("queues while the peer does not read, and refuses as busy what exceeds the queue", () => {
+    const { engine, call, taken } = streamClient({ queueBytesMax: 100 });
+    const link = engine.opened(0);
+    link.congested = true;
+    const [first, second, third] = [call(1), call(2), call(3)];
+    expect(taken(link)).toBe("");
+    expect(engine.stats).toMatchObject({ queued: 2, queuedBytes: 88 });
+    expect(engine.full).toBe(true);
+    expect(third.error).toMatchObject({ code: "busy", executed: "no" });
+    link.congested = false;
+    engine.sendQueued(5);
+    expect(taken(link)).toBe(record(callBytes(1, 1)) + record(callBytes(2, 2)));
+    expect([first.ends, second.ends, engine.full]).toEqual([0, 0, false]);
+  });
+
+  it("refuses as busy what exceeds the pending calls", () => {
+    const { engine, call } = streamClient({ pendingCallsMax: 2 });
+    engine.opened(0);
+    const made = [call(1), call(2), call(3)];
+    expect(made.map(({ error }) => error?.code)).toEqual([undefined, undefined, "busy"]);
+    expect(made[2]?.error?.executed).toBe("no");
+  });
+
+  it("ends the calls of a lost connection as unknown, and sends those again that may run twice", () => {
+    const { engine, call, taken } = streamClient();
+    const link = engine.opened(0);
+    const [once, repeatable] = [call(1), call(2, 0, 1_000, "at-least-once")];
+    taken(link);
+    engine.lost(link, new Error("reset"), 5);
+    expect(once.error).toMatchObject({ code: "unavailable", executed: "unknown", status: { number: 4 } });
+    expect(once.error?.message).toContain("reset");
+    expect(repeatable.ends).toBe(0);
+    const next = engine.opened(10);
+    expect(taken(next)).toBe(record(callBytes(2, 2)));
+    engine.data(next, bytesOf(record(success(2, 4))), 11);
+    expect(repeatable).toMatchObject({ value: 4, ends: 1 });
+    expect(engine.stats.retransmissions).toBe(1);
+  });
+
+  it("does not believe a refusal that answers only one of two transmissions", () => {
+    const { engine, call } = streamClient();
+    const link = engine.opened(0);
+    const made = call(2, 0, 1_000, "at-least-once");
+    engine.lost(link, undefined, 5);
+    engine.data(engine.opened(10), bytesOf(record(reply(1, endings[0]?.[1] ?? ""))), 11);
+    expect(made.error).toMatchObject({ code: "unimplemented", executed: "unknown", attempts: 2 });
+  });
+
+  it("ends what waits for a connection when none can be made, except what is to be tried until its deadline", () => {
+    const { engine, call } = streamClient();
+    const [once, repeatable] = [call(1), call(2, 0, 1_000, "at-least-once")];
+    const refused = Object.assign(new Error("refused"), { code: "unavailable" }) as unknown as RpcError;
+    engine.unreachable(refused, 5);
+    expect(once.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 0 });
+    expect(repeatable.ends).toBe(0);
+    engine.tick(1_000);
+    expect(repeatable.error).toMatchObject({ code: "deadline-exceeded", executed: "no" });
+  });
+
+  it("ends a cancelled call at once, and every call when it is closed", () => {
+    const { engine, call } = streamClient();
+    const queued = call(1);
+    engine.cancel(queued.call, new Error("changed my mind"), 1);
+    expect(queued.error).toMatchObject({ code: "cancelled", executed: "no", cause: { message: "changed my mind" } });
+    engine.opened(1);
+    const [sent, other] = [call(2), call(3)];
+    engine.cancel(sent.call, undefined, 2);
+    engine.cancel(sent.call, undefined, 2);
+    expect(sent).toMatchObject({ ends: 1, error: { code: "cancelled", executed: "unknown" } });
+    engine.close(3);
+    expect(other).toMatchObject({ ends: 1, error: { code: "closed", executed: "unknown" } });
+    expect(engine.pendingCalls).toBe(0);
+  });
+
+  it("probes a silent peer that owes an answer, and not before", () => {
+    const { engine, call, taken } = streamClient({ probeAfterMs: 100, probeTimeoutMs: 50 });
+    const link = engine.opened(0);
+    call(1, 0, 10_000);
+    taken(link);
+    expect(engine.deadline).toBe(100);
+    engine.data(link, bytesOf(record(success(77, 0))), 60);
+    engine.tick(100);
+    expect(taken(link)).toBe("");
+    engine.tick(160);
+    expect(taken(link)).toBe(record("00000002000000000000000220000101000000010000000000000000000000000000000000000000"));
+    expect(engine.stats.calls).toBe(1);
+  });
+
+  it("sends new calls elsewhere when a probe is not answered, and still takes answers to the old ones", () => {
+    const { engine, call } = streamClient({ probeAfterMs: 100, probeTimeoutMs: 50 });
+    const link = engine.opened(0);
+    const old = call(1, 0, 10_000);
+    engine.tick(100);
+    engine.tick(150);
+    expect(link.suspect).toBe(true);
+    expect(engine.link).toBeUndefined();
+    call(2, 151, 10_000);
+    expect(engine.queuedCalls).toBe(1);
+    const fresh = engine.opened(160);
+    expect(engine.queuedCalls).toBe(0);
+    engine.data(link, bytesOf(record(success(1, 2))), 170);
+    expect(old).toMatchObject({ value: 2, ends: 1 });
+    expect([link.waiting, engine.link]).toEqual([0, fresh]);
+  });
+
+  it("takes a suspect connection back when it speaks before another is there", () => {
+    const { engine, call } = streamClient({ probeAfterMs: 100, probeTimeoutMs: 50 });
+    const link = engine.opened(0);
+    call(1, 0, 10_000);
+    engine.tick(100);
+    engine.tick(150);
+    engine.data(link, bytesOf(record(success(1, 2))), 160);
+    expect([link.suspect, engine.link]).toEqual([false, link]);
+  });
+
+  it("sends a call once more, with another credential, when the first was refused", () => {
+    let epoch = 1;
+    const auth: ClientAuth = {
+      ...clientAuthNone(),
+      get epoch() {
+        return epoch;
+      },
+      credential: () => ({ flavor: 2, body: bytesOf(epoch === 1 ? "aaaaaaaa" : "bbbbbbbb") }),
+      refused: () => {
+        epoch++;
+        return true;
+      },
+    };
+    const { engine, call, taken } = streamClient({ auth });
+    const link = engine.opened(0);
+    const made = call(7);
+    expect(taken(link)).toContain("0000000200000004aaaaaaaa");
+    const refusal = bytesOf(record(reply(1, "00000001 00000001 00000001 00000002")));
+    engine.data(link, refusal, 1);
+    engine.sendQueued(1);
+    const again = taken(link);
+    expect(again).toContain("0000000200000004bbbbbbbb");
+    expect(again.endsWith("00000007")).toBe(true);
+    expect(made.ends).toBe(0);
+    engine.data(link, refusal, 2);
+    expect(made.error).toMatchObject({ code: "denied", executed: "no", attempts: 2 });
+  });
+
+  it("does not trust a reply whose verifier is not the server's", () => {
+    const { engine, call } = streamClient({ auth: { ...clientAuthNone(), accepted: () => false } });
+    const link = engine.opened(0);
+    const made = call(7);
+    engine.data(link, bytesOf(record(success(1, 14))), 1);
+    expect(made.error).toMatchObject({ code: "denied", executed: "unknown" });
+  });
+});
+
+describe("a datagram client's engine", () => {
+  it("sends a call once, without a record mark, when it must not run twice", () => {
+    const { engine, call, sent } = datagramClient();
+    const made = call(7);
+    expect(sent()).toEqual([callBytes(1, 7)]);
+    for (const now of [500, 900]) engine.tick(now);
+    expect(sent()).toEqual([]);
+    engine.tick(1_000);
+    expect(made.error).toMatchObject({ code: "deadline-exceeded", executed: "unknown", attempts: 1 });
+  });
+
+  it("sends a repeatable call again under the same xid, doubling the wait", () => {
+    const { engine, call, sent } = datagramClient({ retransmit: { initialMs: 100 } });
+    call(7, 0, 10_000, "at-least-once");
+    const times: number[] = [];
+    sent();
+    for (let now = 0; now < 1_600; now += 10) {
+      engine.tick(now);
+      for (const message of sent()) {
+        expect(message).toBe(callBytes(1, 7));
+        times.push(now);
+      }
+    }
+    expect(times).toEqual([100, 300, 700, 1_500]);
+    expect(engine.stats.retransmissions).toBe(4);
+  });
+
+  it("adapts the wait to the round trip, and measures only calls that were sent once", () => {
+    const { engine, call } = datagramClient({ retransmit: { initialMs: 100, minMs: 1 } });
+    call(1, 0, 1_000, "at-least-once");
+    engine.tick(100);
+    engine.datagram(bytesOf(success(1, 2)), 101);
+    expect(engine.stats.roundTripMs).toBeUndefined();
+    call(1, 200, 1_000, "at-least-once");
+    engine.datagram(bytesOf(success(2, 2)), 210);
+    expect(engine.stats.roundTripMs).toBe(10);
+    call(1, 300, 1_000, "at-least-once");
+    expect(engine.deadline).toBeLessThanOrEqual(330);
+  });
+
+  it("settles a call once, whatever comes twice", () => {
+    const { engine, call } = datagramClient();
+    const made = call(7);
+    for (let i = 0; i < 3; i++) engine.datagram(bytesOf(success(1, 14)), 1);
+    expect(made).toMatchObject({ value: 14, ends: 1 });
+    expect(engine.stats.strayReplies).toBe(2);
+  });
+
+  it.each(endings)("ends a call that is answered %s", (_name, rest, code, executed, status) => {
+    const { engine, call } = datagramClient();
+    const made = call(7);
+    engine.datagram(bytesOf(reply(1, rest)), 5);
+    expect(made).toMatchObject({ ends: 1, error: { code, executed, status: { number: status } } });
+  });
+
+  it.each([
+    ["alone and sent once", [], "no"],
+    ["beside another", ["another"], "unknown"],
+    ["sent twice", ["twice"], "unknown"],
+    ["after one that was never answered", ["unanswered"], "unknown"],
+  ])("knows what a refusal proves about a call %s", (_name, before, executed) => {
+    const { engine, call } = datagramClient({ retransmit: { initialMs: 10, minMs: 1 } });
+    if (before.includes("unanswered")) {
+      call(0, 0, 5);
+      engine.tick(5);
+    }
+    const made = call(7, 10, 1_000, "at-least-once");
+    if (before.includes("another")) call(8, 10);
+    if (before.includes("twice")) engine.tick(20);
+    engine.refused(new Error("ECONNREFUSED"), 21);
+    expect(made.error).toMatchObject({ code: "unavailable", executed, status: { number: 4 } });
+  });
+
+  it("refuses arguments that do not fit into a datagram", () => {
+    const { engine, call, sent } = datagramClient({ datagramSizeMax: 40 });
+    const made = call(7);
+    expect(made.error).toMatchObject({ code: "invalid-argument", executed: "no" });
+    expect([sent(), engine.pendingCalls]).toEqual([[], 0]);
+  });
+
+  it("keeps to its window, and sends on as answers come", () => {
+    const { engine, call, sent } = datagramClient({ datagramWindow: 2 });
+    const made = [call(1), call(2), call(3), call(4, 0, 10)];
+    expect(sent()).toEqual([callBytes(1, 1), callBytes(2, 2)]);
+    engine.tick(10);
+    expect(made[3]?.error).toMatchObject({ code: "deadline-exceeded", executed: "no" });
+    engine.datagram(bytesOf(success(1, 2)), 11);
+    expect(sent()).toEqual([callBytes(3, 3)]);
+  });
+});

@@ -41,12 +41,13 @@ const rooms: Rooms = {
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },
 
-  // The compiler's stages are pure; its face reads and writes files.
+  // The compiler's stages are pure; its face reads and writes files, and makes services of a file at run time.
   "idl/source.ts": { may: [], pure: true },
   "idl/diagnostic.ts": { may: compiler, pure: true },
   "idl/print.ts": { may: compiler, pure: true },
   "idl/x": { may: ["model", ...compiler], pure: true },
-  idl: { may: ["model", ...compiler], packages: ["unplugin"] },
+  idl: { may: ["model", "xdr", "onc", ...compiler] },
+  bundler: { may: ["idl", ...compiler], packages: ["unplugin"] },
 
   // The package's root puts it all together.
   ...Object.fromEntries(root.map((file) => [file, { may: [...beneath, ...root] }])),

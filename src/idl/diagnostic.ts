@@ -34,7 +34,11 @@ export class Diagnostics {
     this.list.push({ severity: "error", message, span, ...more });
     this.#errors++;
     if (this.#errors >= errorsMax) {
-      this.list.push({ severity: "error", message: `more than ${errorsMax} errors: the rest is not shown`, span: undefined });
+      this.list.push({
+        severity: "error",
+        message: `more than ${errorsMax} errors: the rest is not shown`,
+        span: undefined,
+      });
       throw new CompileStop();
     }
   }

@@ -98,7 +98,8 @@ export function generateFiles(options: GenerateOptions): GenerateResult {
     owners.set(output, source);
     return generateFile(source, output, options, host);
   });
-  const outputs = (state: GeneratedFile["state"]): string[] => results.filter((item) => item.state === state).map((item) => item.output);
+  const outputs = (state: GeneratedFile["state"]): string[] =>
+    results.filter((item) => item.state === state).map((item) => item.output);
   return {
     results,
     diagnostics: results.flatMap((item) => item.diagnostics),

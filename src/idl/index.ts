@@ -8,6 +8,7 @@ export {
   nodeHost,
   outputPath,
 } from "./generate.js";
+export { LoadError, type LoadedContract, type LoadedInterface, loadInterface } from "./load.js";
 export type { Position, Source, SourceHost, Span } from "./source.js";
 export { type CompileOptions, type CompileResult, compile } from "./x/compile.js";
 export type { NameStyle } from "./x/names.js";

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatDiagnostic, generateFiles, type GenerateHost } from "farcall/idl";
+import { formatDiagnostic, type GenerateHost, generateFiles } from "farcall/idl";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 describe("generateFiles", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { codeOf, problems, compileText } from "./support.js";
+import { codeOf, compileText, problems } from "./support.js";
 
 /** A row: what is written, and a piece of the TypeScript that it becomes. */
 type Row = readonly [what: string, text: string, code: string];
@@ -37,13 +37,25 @@ describe("RFC 4506 compiles", () => {
     ["type used before it is defined", "struct a { b x; }; struct b { int y; };", "xdrB.encode(w, v.x);"],
     ["union on int", "union u switch (int k) { case 0: int a; case 1: void; };", "| { k: 0; a: number }"],
     ["several labels", "union u switch (int k) { case 0: case 1: int a; };", "| { k: 0 | 1; a: number }"],
-    ["default of int", "union u switch (int k) { case 0: void; default: int a; };", '| { k: "default"; $kind: number; a: number }'],
+    [
+      "default of int",
+      "union u switch (int k) { case 0: void; default: int a; };",
+      '| { k: "default"; $kind: number; a: number }',
+    ],
     ["union on unsigned", "union u switch (unsigned int k) { case 4294967295: void; };", "case 4294967295:"],
     ["union on bool", "union u switch (bool k) { case TRUE: int a; case FALSE: void; };", "| { k: true; a: number }"],
     ["default of bool", "union u switch (bool k) { case TRUE: int a; default: void; };", "| { k: false };"],
     ["union on enum", "enum e { A }; union u switch (e k) { case A: int a; };", "| { k: typeof E.A; a: number }"],
-    ["default of enum", "enum e { A, B }; union u switch (e k) { case A: void; default: int b; };", "{ k: Exclude<E, typeof E.A>; b: number }"],
-    ["recursion as RFC 4506 section 4.19 writes it", "union l switch (bool o) { case TRUE: struct { string i<>; l n; } e; case FALSE: void; };", "| { o: true; e: LE }"],
+    [
+      "default of enum",
+      "enum e { A, B }; union u switch (e k) { case A: void; default: int b; };",
+      "{ k: Exclude<E, typeof E.A>; b: number }",
+    ],
+    [
+      "recursion as RFC 4506 section 4.19 writes it",
+      "union l switch (bool o) { case TRUE: struct { string i<>; l n; } e; case FALSE: void; };",
+      "| { o: true; e: LE }",
+    ],
     ["inline struct", "struct s { struct { int a; } b; };", "b: SB;"],
     ["inline struct with a tag", "struct s { struct t { int a; } b; };", "b: T;"],
     ["inline enum", "struct s { enum { A, B } b; };", "export const SB = {"],
@@ -57,7 +69,8 @@ describe("RFC 4506 compiles", () => {
 });
 
 describe("RFC 5531 compiles", () => {
-  const program = (procedures: string): string => `struct p { int a; }; program P_PROG { version V { ${procedures} } = 2; } = 0x20000000;`;
+  const program = (procedures: string): string =>
+    `struct p { int a; }; program P_PROG { version V { ${procedures} } = 2; } = 0x20000000;`;
   const rows: readonly Row[] = [
     ["a procedure", "int F(p) = 1;", 'f: Procedure<[p: P], number, "at-most-once">;'],
     ["void both ways", "void F(void) = 1;", 'f: Procedure<[], void, "at-most-once">;'],
@@ -108,7 +121,11 @@ describe("the dialect of real files compiles", () => {
     ["u_int64_t", "struct s { u_int64_t a; };", "w.uhyper(v.a);"],
     ["uint8_t", "struct s { uint8_t a; };", "w.uchar(v.a);"],
     ["bool_t", "struct s { bool_t a; };", "w.bool(v.a);"],
-    ["an own typedef of uint32_t", "typedef unsigned int uint32_t; struct s { uint32_t a; };", "export type Uint32T = number;"],
+    [
+      "an own typedef of uint32_t",
+      "typedef unsigned int uint32_t; struct s { uint32_t a; };",
+      "export type Uint32T = number;",
+    ],
     ["netobj, which C's library defines", "struct s { netobj a; };", "export type Netobj = Uint8Array;"],
     ["string constant", 'const S = "abc";', 'export const S = "abc";'],
     ["constant by constant", "const A = 2; const B = A;", "export const B = 2;"],
@@ -116,7 +133,11 @@ describe("the dialect of real files compiles", () => {
     ["struct reference", "struct a { int x; }; struct b { struct a y; };", "y: A;"],
     ["union on char", "union u switch (char k) { case -1: int a; };", "| { k: -1; a: number }"],
     ["union on hyper", "union u switch (hyper k) { case 5: int a; default: void; };", "| { k: 5n; a: number }"],
-    ["default of hyper", "union u switch (unsigned hyper k) { case 5: void; default: int a; };", "$kind: bigint; a: number"],
+    [
+      "default of hyper",
+      "union u switch (unsigned hyper k) { case 5: void; default: int a; };",
+      "$kind: bigint; a: number",
+    ],
     ["size 0", "struct s { opaque a[0]; int b<0>; };", "w.opaqueFixed(v.a, 0);"],
     ["// comments", "// first\n// second\nconst A = 1;", " * first\n * second\n"],
     ["% lines", "%#include <stdio.h>\nconst A = 1;\n  %int x;\n", "export const A = 1;"],
@@ -125,7 +146,11 @@ describe("the dialect of real files compiles", () => {
     ["typedef of an inline struct with a tag", "typedef struct tag { int a; } pair;", "export type Pair = Tag;"],
     ["typedef of an inline enum", "typedef enum { A, B } e;", "export const E = {"],
     ["typedef that repeats the struct", "struct a { int x; };\ntypedef struct a a;", "export interface A {"],
-    ["identical redefinition", "const A = 1; const A = 1; struct s { int a; }; struct s { int a; };", "export interface S {"],
+    [
+      "identical redefinition",
+      "const A = 1; const A = 1; struct s { int a; }; struct s { int a; };",
+      "export interface S {",
+    ],
     ["a program without types", "program P { version V { void F(void) = 1; } = 1; } = 9;", "program: 0x9"],
     ["types without a program", "struct s { int a; };", "export interface S {"],
     ["fields called version and program", "struct s { int version; int program; };", "version: number;"],

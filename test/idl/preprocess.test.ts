@@ -3,8 +3,14 @@ import { describe, expect, it } from "vitest";
 import { codeOf, compileText, problems } from "./support.js";
 
 /** The constants that are left after preprocessing, as `NAME=value`. */
-function constants(text: string, files: Readonly<Record<string, string>> = {}, options: Parameters<typeof compileText>[2] = {}): string[] {
-  return [...codeOf(text, files, options).matchAll(/export const (\w+) = (\S+);/g)].map((match) => `${match[1]}=${match[2]}`);
+function constants(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+  options: Parameters<typeof compileText>[2] = {},
+): string[] {
+  return [...codeOf(text, files, options).matchAll(/export const (\w+) = (\S+);/g)].map(
+    (match) => `${match[1]}=${match[2]}`,
+  );
 }
 
 describe("conditions", () => {
@@ -12,15 +18,27 @@ describe("conditions", () => {
     ["#if 1", "#if 1\nconst A = 1;\n#endif", ["A=1"]],
     ["#if 0", "#if 0\nconst A = 1;\n#endif\nconst B = 2;", ["B=2"]],
     ["#else", "#if 0\nconst A = 1;\n#else\nconst B = 2;\n#endif", ["B=2"]],
-    ["#elif", "#if 0\nconst A = 1;\n#elif 1\nconst B = 2;\n#elif 1\nconst C = 3;\n#else\nconst D = 4;\n#endif", ["B=2"]],
+    [
+      "#elif",
+      "#if 0\nconst A = 1;\n#elif 1\nconst B = 2;\n#elif 1\nconst C = 3;\n#else\nconst D = 4;\n#endif",
+      ["B=2"],
+    ],
     ["#ifdef", "#define X\n#ifdef X\nconst A = 1;\n#endif\n#ifdef Y\nconst B = 1;\n#endif", ["A=1"]],
     ["#ifndef", "#ifndef X\nconst A = 1;\n#endif", ["A=1"]],
     ["#undef", "#define X 1\n#undef X\n#ifdef X\nconst A = 1;\n#endif\nconst B = 2;", ["B=2"]],
     ["nested", "#if 1\n#if 0\nconst A = 1;\n#else\nconst B = 2;\n#endif\nconst C = 3;\n#endif", ["B=2", "C=3"]],
-    ["nested in what is skipped", "#if 0\n#if 1\nconst A = 1;\n#else\nconst B = 1;\n#endif\n#endif\nconst C = 3;", ["C=3"]],
+    [
+      "nested in what is skipped",
+      "#if 0\n#if 1\nconst A = 1;\n#else\nconst B = 1;\n#endif\n#endif\nconst C = 3;",
+      ["C=3"],
+    ],
     ["defined()", "#define X\n#if defined(X) && !defined(Y)\nconst A = 1;\n#endif", ["A=1"]],
     ["defined without parentheses", "#define X\n#if defined X\nconst A = 1;\n#endif", ["A=1"]],
-    ["arithmetic", "#if (1 + 2 * 3 == 7) && (8 >> 1) > 3 && 7 % 4 == 3 && (~0 & 1) && (1 || 0)\nconst A = 1;\n#endif", ["A=1"]],
+    [
+      "arithmetic",
+      "#if (1 + 2 * 3 == 7) && (8 >> 1) > 3 && 7 % 4 == 3 && (~0 & 1) && (1 || 0)\nconst A = 1;\n#endif",
+      ["A=1"],
+    ],
     ["an unknown name is 0", "#if X == 0\nconst A = 1;\n#endif", ["A=1"]],
     ["macros in a condition", "#define X 3\n#define Y X\n#if Y >= 3\nconst A = 1;\n#endif", ["A=1"]],
     ["an apostrophe in what is skipped", "#if 0\ndon't mind\n#endif\nconst A = 1;", ["A=1"]],
@@ -28,7 +46,11 @@ describe("conditions", () => {
     ["a space after #", "#  if 1\nconst A = 1;\n#  endif", ["A=1"]],
     ["a continued line", "#if 0 || \\\n  1\nconst A = 1;\n#endif", ["A=1"]],
     ["the header's part", "#ifdef RPC_HDR\nconst A = 1;\n#endif", ["A=1"]],
-    ["the codecs', server's and client's part", "#if defined(RPC_XDR) && RPC_SVC && RPC_CLNT\nconst A = 1;\n#endif", ["A=1"]],
+    [
+      "the codecs', server's and client's part",
+      "#if defined(RPC_XDR) && RPC_SVC && RPC_CLNT\nconst A = 1;\n#endif",
+      ["A=1"],
+    ],
     ["the dispatch table's part, which there is not", "#ifdef RPC_TBL\nconst A = 1;\n#endif\nconst B = 2;", ["B=2"]],
     ["a comment after #endif", "#if 1 /* yes */\nconst A = 1;\n#endif /* A */ // done", ["A=1"]],
   ])("%s", (_what, text, left) => {
@@ -41,7 +63,11 @@ describe("conditions", () => {
     ["#else alone", "#else\nconst A = 1;", "t.x:1:2 error: #else without its #if"],
     ["two #else", "#if 0\n#else\n#else\n#endif\nconst A = 1;", "t.x:3:2 error: #else without its #if"],
     ["no condition", "#if\n#endif\nconst A = 1;", "t.x:1:2 error: #if without a condition"],
-    ["half a condition", "#if 1 +\n#endif\nconst A = 1;", "t.x:1:2 error: expected a constant, got the end of the file"],
+    [
+      "half a condition",
+      "#if 1 +\n#endif\nconst A = 1;",
+      "t.x:1:2 error: expected a constant, got the end of the file",
+    ],
     ["too much condition", "#if 1 1\n#endif\nconst A = 1;", 't.x:1:7 error: unexpected "1" in the condition'],
     ["an unknown directive", "#frobnicate\nconst A = 1;", 't.x:1:2 error: unknown directive "#frobnicate"'],
     ["#error", "#error not today\nconst A = 1;", "t.x:1:2 error: #error not today"],
@@ -75,7 +101,9 @@ describe("macros", () => {
   });
 
   it("put errors where they are used", () => {
-    expect(problems(compileText("#define N nope_nope\nstruct s { int a[N]; };"))[0]).toMatch(/^t\.x:2:18 error: unknown constant/);
+    expect(problems(compileText("#define N nope_nope\nstruct s { int a[N]; };"))[0]).toMatch(
+      /^t\.x:2:18 error: unknown constant/,
+    );
   });
 
   it("cannot fill the memory", () => {
@@ -92,8 +120,8 @@ describe("what is passed by", () => {
     ["% lines", "%#include <x>\n%anything ' at all\nconst A = 1;"],
     ["indented % lines", "  %anything ' at all\nconst A = 1;"],
     ["a % line that goes on", "%#define X \\\n  struct {\nconst A = 1;"],
-    ["#pragma", "#pragma ident \"x\"\nconst A = 1;"],
-    ["#ident", "#ident \"x\"\nconst A = 1;"],
+    ["#pragma", '#pragma ident "x"\nconst A = 1;'],
+    ["#ident", '#ident "x"\nconst A = 1;'],
     ["line marks", '# 12 "file.x"\nconst A = 1;'],
     ["#line", '#line 12 "file.x"\nconst A = 1;'],
   ])("%s", (_what, text) => {
@@ -108,13 +136,28 @@ describe("included files", () => {
     ["beside the file", include, { "a.x": "const A = 1;" }, ["A=1", "B=2"]],
     ["with <>", "#include <a.x>\nconst B = 2;", { "a.x": "const A = 1;" }, ["A=1", "B=2"]],
     ["in a folder of -I", include, { "inc/a.x": "const A = 1;" }, ["A=1", "B=2"]],
-    ["in the folder of the file that includes", '#include "d/a.x"', { "d/a.x": '#include "b.x"', "d/b.x": "const A = 1;" }, ["A=1"]],
+    [
+      "in the folder of the file that includes",
+      '#include "d/a.x"',
+      { "d/a.x": '#include "b.x"', "d/b.x": "const A = 1;" },
+      ["A=1"],
+    ],
     ["above", '#include "d/../a.x"', { "a.x": "const A = 1;" }, ["A=1"]],
     ["twice, as identical definitions", '#include "a.x"\n#include "a.x"', { "a.x": "const A = 1;" }, ["A=1"]],
-    ["guarded", '#include "a.x"\n#include "a.x"', { "a.x": '#ifndef G\n#define G\n#include "a.x"\nconst A = 1;\n#endif' }, ["A=1"]],
+    [
+      "guarded",
+      '#include "a.x"\n#include "a.x"',
+      { "a.x": '#ifndef G\n#define G\n#include "a.x"\nconst A = 1;\n#endif' },
+      ["A=1"],
+    ],
     ["#pragma once", '#include "a.x"\n#include "a.x"', { "a.x": "#pragma once\nconst A = 1;" }, ["A=1"]],
     ["not when skipped", '#if 0\n#include "no.x"\n#endif\nconst A = 1;', {}, ["A=1"]],
-    ["a C header of constants", '#include "n.h"\nconst A = N;', { "n.h": "#ifndef N_H\n#define N_H\n#define N 9\n#endif" }, ["A=9"]],
+    [
+      "a C header of constants",
+      '#include "n.h"\nconst A = N;',
+      { "n.h": "#ifndef N_H\n#define N_H\n#define N 9\n#endif" },
+      ["A=9"],
+    ],
   ])("%s", (_what, text, files, left) => {
     expect(constants(text, files, { includeDirs: ["inc"] })).toEqual(left);
   });
@@ -126,7 +169,9 @@ describe("included files", () => {
   });
 
   it("that are missing are errors, but C headers are skipped with a warning", () => {
-    expect(problems(compileText('#include "no.x"\nconst A = 1;'))).toEqual(['t.x:1:10 error: cannot find "no.x" [name the folder it is in with -I]']);
+    expect(problems(compileText('#include "no.x"\nconst A = 1;'))).toEqual([
+      't.x:1:10 error: cannot find "no.x" [name the folder it is in with -I]',
+    ]);
     const header = compileText("#include <rpc/types.h>\nconst A = 1;");
     expect(problems(header)).toEqual([
       't.x:1:10 warning: C header "rpc/types.h" not found, skipped [if its constants are used, give them with -D NAME=VALUE or its folder with -I]',
@@ -136,19 +181,30 @@ describe("included files", () => {
 
   it("that loop end in an error", () => {
     const [problem] = problems(compileText('#include "a.x"', { "a.x": '#include "a.x"\n#include "a.x"' }));
-    expect(problem).toMatch(/^a\.x:1:10 error: files include one another deeper than 64 levels: "a\.x" includes itself/);
-    const files = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f${i}.x`, `#include "f${i + 1}.x"\n#include "f${i + 1}.x"`]));
-    expect(problems(compileText('#include "f0.x"', { ...files, "f50.x": "const A = 1;" }))[0]).toMatch(/more than 2000 times/);
+    expect(problem).toMatch(
+      /^a\.x:1:10 error: files include one another deeper than 64 levels: "a\.x" includes itself/,
+    );
+    const files = Object.fromEntries(
+      Array.from({ length: 50 }, (_, i) => [`f${i}.x`, `#include "f${i + 1}.x"\n#include "f${i + 1}.x"`]),
+    );
+    expect(problems(compileText('#include "f0.x"', { ...files, "f50.x": "const A = 1;" }))[0]).toMatch(
+      /more than 2000 times/,
+    );
   });
 
   it("that are no interface are explained", () => {
     const { diagnostics } = compileText('#include "c.h"\n', { "c.h": "int f(void);" });
-    expect(diagnostics[0] && formatDiagnostic(diagnostics[0])).toMatch(/^c\.h:1:1: error: expected a definition[^]*%#include/);
+    expect(diagnostics[0] && formatDiagnostic(diagnostics[0])).toMatch(
+      /^c\.h:1:1: error: expected a definition[\s\S]*%#include/,
+    );
   });
 });
 
 describe("what C headers stand for", () => {
-  const other = { "other.x": "const MAX = 3; enum e { E_A }; struct inner { int a<MAX>; }; struct outer { inner i; }; struct unused { int z; };" };
+  const other = {
+    "other.x":
+      "const MAX = 3; enum e { E_A }; struct inner { int a<MAX>; }; struct outer { inner i; }; struct unused { int z; };",
+  };
   it("the types of the .x file that a header was generated from, as far as they are used", () => {
     const code = codeOf('%#include "other.h"\nstruct s { outer o; };', other);
     expect(code).toContain("export interface Outer {");
@@ -162,6 +218,8 @@ describe("what C headers stand for", () => {
   });
 
   it("the file's own definitions come first", () => {
-    expect(codeOf('%#include "other.h"\nstruct inner { hyper mine; };\nstruct s { inner i; };', other)).toContain("mine: bigint;");
+    expect(codeOf('%#include "other.h"\nstruct inner { hyper mine; };\nstruct s { inner i; };', other)).toContain(
+      "mine: bigint;",
+    );
   });
 });

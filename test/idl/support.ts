@@ -15,7 +15,11 @@ export function compileText(
 }
 
 /** The code of a file that compiles; fails the test with its diagnostics otherwise. */
-export function codeOf(text: string, files?: Readonly<Record<string, string>>, options?: Partial<CompileOptions>): string {
+export function codeOf(
+  text: string,
+  files?: Readonly<Record<string, string>>,
+  options?: Partial<CompileOptions>,
+): string {
   const { code, diagnostics } = compileText(text, files, options);
   if (code === undefined) throw new Error(diagnostics.map(formatDiagnostic).join("\n"));
   return code;

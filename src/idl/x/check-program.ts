@@ -1,18 +1,22 @@
 import type { Span } from "../source.js";
-import type { Checker, Place } from "./check.js";
+import type { Place, TypeChecker } from "./check-type.js";
 import { hasTag } from "./docs.js";
+import type { Expression } from "./expression.js";
 import type { Field, ProcedureEntry, Program, Version } from "./module.js";
 import type { Entry } from "./scope.js";
 import type { Declaration, Name, ProcedureDefinition, ProgramDefinition, VersionDefinition } from "./syntax.js";
-import type { Expression } from "./expression.js";
 
 /** Holds the rules of programs (RFC 5531, section 12.3). */
-export function checkPrograms(checker: Checker, entries: readonly Entry[]): Program[] {
+export function checkPrograms(checker: TypeChecker, entries: readonly Entry[]): Program[] {
   const programs = entries.flatMap((entry) => (entry.kind === "program" ? [program(checker, entry.definition)] : []));
   const seen = new Unique<string>(checker);
   for (const { number, versions } of programs) {
     for (const version of versions) {
-      seen.add(`${number} ${version.number}`, version.span, `version ${version.number} of program ${number} is there already`);
+      seen.add(
+        `${number} ${version.number}`,
+        version.span,
+        `version ${version.number} of program ${number} is there already`,
+      );
     }
   }
   return programs;
@@ -20,10 +24,10 @@ export function checkPrograms(checker: Checker, entries: readonly Entry[]): Prog
 
 /** Refuses the second of two that are the same. */
 class Unique<T> {
-  readonly #checker: Checker;
+  readonly #checker: TypeChecker;
   readonly #seen = new Map<T, Span>();
 
-  constructor(checker: Checker) {
+  constructor(checker: TypeChecker) {
     this.#checker = checker;
   }
 
@@ -34,7 +38,7 @@ class Unique<T> {
   }
 }
 
-function program(checker: Checker, definition: ProgramDefinition): Program {
+function program(checker: TypeChecker, definition: ProgramDefinition): Program {
   const names = new Unique<string>(checker);
   const versions = definition.versions.map((item) => {
     names.add(item.name.text, item.name.span, `version "${item.name.text}" is there already`);
@@ -49,7 +53,7 @@ function program(checker: Checker, definition: ProgramDefinition): Program {
   };
 }
 
-function version(checker: Checker, definition: VersionDefinition): Version {
+function version(checker: TypeChecker, definition: VersionDefinition): Version {
   const names = new Unique<string>(checker);
   const numbers = new Unique<number>(checker);
   const procedures = definition.procedures.map((item) => {
@@ -67,7 +71,7 @@ function version(checker: Checker, definition: VersionDefinition): Version {
   };
 }
 
-function procedure(checker: Checker, definition: ProcedureDefinition): ProcedureEntry {
+function procedure(checker: TypeChecker, definition: ProcedureDefinition): ProcedureEntry {
   const { name, docs } = definition;
   const place: Place = { parent: name.text, borrowed: false };
   const bytes = hasTag(docs, "bytes");
@@ -88,11 +92,17 @@ function procedure(checker: Checker, definition: ProcedureDefinition): Procedure
   };
 }
 
-function argument(checker: Checker, declaration: Declaration, name: Name | undefined, place: Place, bytes: boolean): Field {
+function argument(
+  checker: TypeChecker,
+  declaration: Declaration,
+  name: Name | undefined,
+  place: Place,
+  bytes: boolean,
+): Field {
   const type = checker.type(declaration, place, bytes || hasTag(declaration.docs, "bytes"));
   return { name: name?.text ?? "", type, docs: declaration.docs, span: name?.span ?? declaration.span };
 }
 
-function number(checker: Checker, expression: Expression, what: string): number {
+function number(checker: TypeChecker, expression: Expression, what: string): number {
   return Number(checker.constants.inRange(expression, 0n, 0xffff_ffffn, what) ?? 0n);
 }

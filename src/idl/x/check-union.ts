@@ -1,23 +1,32 @@
 import type { Span } from "../source.js";
-import type { Checker } from "./check.js";
-import { type Case, type Constant, type Discriminant, discriminantOf, type Field, type NamedType, rangeOf, type Type, type UnionArm } from "./module.js";
-import { suggestion } from "./suggest.js";
-import type { Arm } from "./syntax.js";
+import type { TypeChecker, UnionDraft } from "./check-type.js";
 import type { Expression } from "./expression.js";
-
-/** A union whose cases are not looked up yet: that takes the discriminant's type, which may be defined later. */
-export interface UnionDraft {
-  readonly type: NamedType;
-  readonly discriminant: Field;
-  readonly arms: readonly (Pick<Arm, "cases" | "docs" | "span"> & { readonly field: Field | null })[];
-}
+import {
+  type Case,
+  type Constant,
+  type Discriminant,
+  discriminantOf,
+  type Field,
+  rangeOf,
+  type Type,
+  type UnionArm,
+} from "./module.js";
+import { suggestion } from "./suggest.js";
 
 /** Holds the rules of unions (RFC 4506, section 4.15), and completes their bodies. */
-export function checkUnions(drafts: readonly UnionDraft[], checker: Checker, constants: ReadonlyMap<string, Constant>): void {
+export function checkUnions(
+  drafts: readonly UnionDraft[],
+  checker: TypeChecker,
+  constants: ReadonlyMap<string, Constant>,
+): void {
   for (const draft of drafts) checkUnion(draft, checker, constants);
 }
 
-function checkUnion({ type, discriminant, arms }: UnionDraft, checker: Checker, constants: ReadonlyMap<string, Constant>): void {
+function checkUnion(
+  { type, discriminant, arms }: UnionDraft,
+  checker: TypeChecker,
+  constants: ReadonlyMap<string, Constant>,
+): void {
   const { diagnostics } = checker;
   const switched = discriminantOf(discriminant.type);
   if (switched === undefined) {
@@ -32,7 +41,9 @@ function checkUnion({ type, discriminant, arms }: UnionDraft, checker: Checker, 
   for (const { cases, docs, span, field } of arms) {
     if (cases.length === 0) {
       if (otherwise !== undefined) {
-        diagnostics.error("a union has one default", span, { related: { message: "first here", span: otherwise.span } });
+        diagnostics.error("a union has one default", span, {
+          related: { message: "first here", span: otherwise.span },
+        });
       }
       otherwise = { field, docs, span };
       continue;
@@ -63,7 +74,7 @@ function memberOf(expression: Expression, value: bigint, switched: Discriminant)
   return (written ?? same[0])?.name;
 }
 
-function caseValue(expression: Expression, switched: Discriminant, checker: Checker): bigint | undefined {
+function caseValue(expression: Expression, switched: Discriminant, checker: TypeChecker): bigint | undefined {
   const { constants, diagnostics } = checker;
   switch (switched.kind) {
     case "integer": {
@@ -80,7 +91,10 @@ function caseValue(expression: Expression, switched: Discriminant, checker: Chec
       const { type, members } = switched;
       // A name that nothing defines is most likely a misspelt member.
       if (expression.kind === "name" && !isDefined(expression.name, checker)) {
-        const more = suggestion(expression.name, members.map(({ name }) => name));
+        const more = suggestion(
+          expression.name,
+          members.map(({ name }) => name),
+        );
         diagnostics.error(`"${expression.name}" is not a member of enum ${type.name}`, expression.span, more);
         return undefined;
       }
@@ -95,9 +109,13 @@ function caseValue(expression: Expression, switched: Discriminant, checker: Chec
   }
 }
 
-function isDefined(name: string, { scope }: Checker): boolean {
+function isDefined(name: string, { scope }: TypeChecker): boolean {
   return (
-    name === "TRUE" || name === "FALSE" || scope.find(name) !== undefined || scope.number(name) !== undefined || scope.cMacros.has(name)
+    name === "TRUE" ||
+    name === "FALSE" ||
+    scope.find(name) !== undefined ||
+    scope.number(name) !== undefined ||
+    scope.cMacros.has(name)
   );
 }
 

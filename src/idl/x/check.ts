@@ -1,249 +1,59 @@
 import type { Diagnostics } from "../diagnostic.js";
-import type { Span } from "../source.js";
 import { checkPrograms } from "./check-program.js";
-import { checkUnions, type UnionDraft } from "./check-union.js";
-import { Constants } from "./constants.js";
-import { hasTag } from "./docs.js";
+import { type CheckOptions, TypeChecker } from "./check-type.js";
+import { checkUnions } from "./check-union.js";
 import { analyse } from "./graph.js";
-import type { Body, Constant, Field, Module, NamedType, Type } from "./module.js";
-import { preludePath, transparent } from "./prelude.js";
-import { describeEntry, type Entry, type Scope } from "./scope.js";
-import { suggestion } from "./suggest.js";
-import type { Declaration, EnumDefinition, Name, TypeDefinition, TypeSpecifier } from "./syntax.js";
-
-const lengthMax = 0xffff_ffffn;
-const builtIn = ["int", "hyper", "float", "double", "quadruple", "bool", "string", "opaque", "unsigned", "void", "char", "short", "long"];
-
-export interface CheckOptions {
-  /** What a `string` is in TypeScript. */
-  readonly strings: "utf8" | "bytes";
-}
+import type { Constant, Module, NamedType } from "./module.js";
+import type { Entry, Scope } from "./scope.js";
 
 /**
  * Looks every name up and holds the rules of RFC 4506 section 6.4 and RFC 5531 section 12.3. The module is complete
  * only when no error was reported.
  */
 export function check(file: string, scope: Scope, options: CheckOptions, diagnostics: Diagnostics): Module {
-  return new Checker(scope, options, diagnostics).run(file);
+  const checker = new TypeChecker(scope, options, diagnostics);
+  // Entries are added while inline bodies are met: those are built where they stand.
+  const own = [...scope.own];
+  const constants = new Map<string, Constant>();
+  for (const entry of own) if (entry.kind === "const") addConstant(constants, entry, checker);
+  for (const entry of own) if (entry.kind === "type") checker.build(entry);
+  const programs = checkPrograms(checker, own);
+  const types = checker.finish();
+  if (aliasesEnd(types, diagnostics)) {
+    checkUnions(checker.unions, checker, constants);
+    if (!diagnostics.failed) analyse(types, diagnostics);
+  }
+  return { file, constants: [...constants.values()], types, programs };
 }
 
-/** Where a type stands, for the names of inline bodies and for who it belongs to. */
-export interface Place {
-  readonly parent: string;
-  readonly borrowed: boolean;
+function addConstant(
+  constants: Map<string, Constant>,
+  entry: Extract<Entry, { kind: "const" }>,
+  checker: TypeChecker,
+): void {
+  const { name, value: written, docs } = entry.definition;
+  const expression = { kind: "name", name: name.text, span: name.span } as const;
+  const value = typeof written === "string" ? written : checker.constants.value(expression);
+  if (value !== undefined) constants.set(name.text, { name: name.text, value, docs, span: name.span });
 }
 
-type ValueSpecifier = Extract<TypeSpecifier, { kind: "scalar" } | { kind: "inline" } | { kind: "named" }>;
-
-export class Checker {
-  readonly scope: Scope;
-  readonly diagnostics: Diagnostics;
-  readonly constants: Constants;
-  readonly #options: CheckOptions;
-  readonly #types = new Map<string, NamedType>();
-  readonly #order: NamedType[] = [];
-  readonly #borrowed: NamedType[] = [];
-  readonly #borrowedQueue: { type: NamedType; entry: Extract<Entry, { kind: "type" }> }[] = [];
-  readonly #unknown = new Set<string>();
-  readonly #unions: UnionDraft[] = [];
-  readonly #constants = new Map<string, Constant>();
-
-  constructor(scope: Scope, options: CheckOptions, diagnostics: Diagnostics) {
-    this.scope = scope;
-    this.#options = options;
-    this.diagnostics = diagnostics;
-    this.constants = new Constants(scope, diagnostics);
-  }
-
-  run(file: string): Module {
-    // Entries are added while inline bodies are met: those are built where they stand.
-    const own = [...this.scope.own];
-    for (const entry of own) if (entry.kind === "const") this.#constant(entry);
-    for (const entry of own) if (entry.kind === "type") this.#build(this.#named(entry), entry);
-    const programs = checkPrograms(this, own);
-    for (let next = this.#borrowedQueue.shift(); next !== undefined; next = this.#borrowedQueue.shift()) {
-      this.#build(next.type, next.entry);
-    }
-    const types = [...this.#borrowed, ...this.#order];
-    if (this.#aliasesEnd(types)) {
-      checkUnions(this.#unions, this, this.#constants);
-      if (!this.diagnostics.failed) analyse(types, this.diagnostics);
-    }
-    return { file, constants: [...this.#constants.values()], types, programs };
-  }
-
-  #constant(entry: Extract<Entry, { kind: "const" }>): void {
-    const { name, value: written, docs } = entry.definition;
-    const value = typeof written === "string" ? written : this.constants.value({ kind: "name", name: name.text, span: name.span });
-    if (value !== undefined) this.#constants.set(name.text, { name: name.text, value, docs, span: name.span });
-  }
-
-  #named(entry: Extract<Entry, { kind: "type" }>): NamedType {
-    const known = this.#types.get(entry.name);
-    if (known !== undefined) return known;
-    const { definition, name, span } = entry;
-    const body: Body = { kind: "enum", members: [] };
-    const facts = { sizeMin: 0, nests: false, list: false };
-    const type: NamedType = { name, span, docs: definition.docs, body, facts };
-    this.#types.set(name, type);
-    return type;
-  }
-
-  #build(type: NamedType, { definition, borrowed }: Extract<Entry, { kind: "type" }>): void {
-    const place: Place = { parent: type.name, borrowed };
-    type.body =
-      definition.kind === "typedef"
-        ? { kind: "alias", of: this.type(definition.declaration, place, hasTag(definition.docs, "bytes")) }
-        : this.#body(definition, type, place);
-    (borrowed ? this.#borrowed : this.#order).push(type);
-  }
-
-  #body(definition: TypeDefinition, type: NamedType, place: Place): Body {
-    switch (definition.kind) {
-      case "enum":
-        return this.#enum(definition);
-      case "struct":
-        return { kind: "struct", fields: this.fields(definition.fields, place) };
-      case "union": {
-        const discriminant = this.#field(definition.discriminant, place);
-        const arms = definition.arms.map(({ declaration, ...arm }) => ({
-          ...arm,
-          field: declaration === undefined ? null : this.#field(declaration, place),
-        }));
-        this.#unions.push({ type, discriminant, arms });
-        return { kind: "union", discriminant, arms: [], otherwise: undefined };
+/** Whether every alias leads to something that is not an alias. */
+function aliasesEnd(types: readonly NamedType[], diagnostics: Diagnostics): boolean {
+  const ends = new Set<NamedType>();
+  let all = true;
+  for (const start of types) {
+    const path = new Set<NamedType>();
+    let at: NamedType | undefined = start;
+    while (at !== undefined && !ends.has(at)) {
+      if (path.has(at)) {
+        diagnostics.error(`typedef "${at.name}" leads back to itself`, at.span);
+        all = false;
+        break;
       }
+      path.add(at);
+      at = at.body.kind === "alias" && at.body.of.kind === "named" ? at.body.of.type : undefined;
     }
+    for (const type of path) ends.add(type);
   }
-
-  #enum(definition: EnumDefinition): Body {
-    const values = this.constants.members(definition);
-    const seen = new Set<string>();
-    const members = definition.members.flatMap(({ name, docs }) => {
-      const value = values.get(name.text);
-      if (value === undefined || seen.has(name.text)) return [];
-      seen.add(name.text);
-      return [{ name: name.text, value: Number(value), docs, span: name.span }];
-    });
-    return { kind: "enum", members };
-  }
-
-  /** Fields in order, each name once. */
-  fields(declarations: readonly (Declaration & { readonly name: Name })[], place: Place): Field[] {
-    const seen = new Map<string, Span>();
-    return declarations.map((declaration) => {
-      const { text, span } = declaration.name;
-      const first = seen.get(text);
-      if (first === undefined) seen.set(text, span);
-      else this.diagnostics.error(`"${text}" is a field already`, span, { related: { message: "first here", span: first } });
-      return this.#field(declaration, place);
-    });
-  }
-
-  #field(declaration: Declaration & { readonly name: Name }, place: Place): Field {
-    const { name, docs } = declaration;
-    const type = this.type(declaration, { ...place, parent: `${place.parent}_${name.text}` }, hasTag(docs, "bytes"));
-    return { name: name.text, type, docs, span: name.span };
-  }
-
-  /** The type that a declaration gives its name. */
-  type(declaration: Declaration, place: Place, bytes: boolean): Type {
-    const { type: specifier, form, size } = declaration;
-    if (specifier.kind === "string") {
-      return { kind: "string", max: this.#size(size), bytes: bytes || this.#options.strings === "bytes" };
-    }
-    if (specifier.kind === "opaque") return { kind: "opaque", length: this.#size(size), fixed: form === "fixed" };
-    if (specifier.kind === "void") {
-      if (form !== "plain") this.diagnostics.error("void has no values to repeat", specifier.span);
-      return { kind: "void" };
-    }
-    const element = this.#specified(specifier as ValueSpecifier, place, form !== "plain");
-    if (form === "plain") return element;
-    if (form === "optional") return { kind: "optional", of: element };
-    return { kind: "array", element, length: this.#size(size), fixed: form === "fixed" };
-  }
-
-  #size(size: Declaration["size"]): number {
-    if (size === undefined) return Number(lengthMax);
-    return Number(this.constants.inRange(size, 0n, lengthMax, "the size") ?? 0n);
-  }
-
-  #specified(specifier: ValueSpecifier, place: Place, item: boolean): Type {
-    switch (specifier.kind) {
-      case "scalar":
-        return { kind: "scalar", scalar: specifier.scalar };
-      case "inline":
-        return this.#inline(specifier.definition, place, item);
-      case "named":
-        return this.#reference(specifier);
-    }
-  }
-
-  /** An inline body is a type like any other; without a tag it is named after where it stands. */
-  #inline(definition: TypeDefinition, place: Place, item: boolean): Type {
-    const wanted = definition.name?.text ?? (item && !place.parent.includes("_") ? `${place.parent}_item` : place.parent);
-    let name = wanted;
-    if (definition.name === undefined) for (let i = 2; !this.scope.isFree(name); i++) name = `${wanted}_${i}`;
-    this.scope.declareInline(definition, name, place.borrowed);
-    const entry = this.scope.find(name);
-    if (entry?.kind !== "type" || entry.definition !== definition) return { kind: "scalar", scalar: "int" };
-    const type = this.#named(entry);
-    this.#build(type, entry);
-    return { kind: "named", type };
-  }
-
-  #reference({ name, span, tag }: Extract<TypeSpecifier, { kind: "named" }>): Type {
-    const entry = this.scope.find(name);
-    if (entry === undefined) {
-      if (!this.#unknown.has(name)) {
-        this.#unknown.add(name);
-        const otherwise = "if another .x file defines it, #include that file";
-        const more = suggestion(name, [...this.scope.names(["type"]), ...builtIn], otherwise);
-        this.diagnostics.error(`unknown type "${name}"`, span, more);
-      }
-      return { kind: "scalar", scalar: "int" };
-    }
-    if (entry.kind !== "type") {
-      this.diagnostics.error(`"${name}" is ${describeEntry(entry)}, a type is needed`, span, {
-        related: { message: "defined here", span: entry.span },
-      });
-      return { kind: "scalar", scalar: "int" };
-    }
-    const { definition } = entry;
-    if (tag !== undefined && definition.kind !== "typedef" && definition.kind !== tag) {
-      this.diagnostics.error(`"${name}" is ${describeEntry(entry)}, not ${tag === "enum" ? "an" : "a"} ${tag}`, span, {
-        related: { message: "defined here", span: entry.span },
-      });
-    }
-    if (entry.borrowed && entry.span.source.path === preludePath && transparent.has(name) && definition.kind === "typedef") {
-      return this.type(definition.declaration, { parent: name, borrowed: true }, false);
-    }
-    const known = this.#types.get(name);
-    if (known !== undefined) return { kind: "named", type: known };
-    const type = this.#named(entry);
-    // The file's own types are built in their order; a borrowed one, when somebody needs it.
-    if (entry.borrowed) this.#borrowedQueue.push({ type, entry });
-    return { kind: "named", type };
-  }
-
-  /** Whether every alias leads to something that is not an alias. */
-  #aliasesEnd(types: readonly NamedType[]): boolean {
-    const ends = new Set<NamedType>();
-    let all = true;
-    for (const start of types) {
-      const path = new Set<NamedType>();
-      let at: NamedType | undefined = start;
-      while (at !== undefined && !ends.has(at)) {
-        if (path.has(at)) {
-          this.diagnostics.error(`typedef "${at.name}" leads back to itself`, at.span);
-          all = false;
-          break;
-        }
-        path.add(at);
-        at = at.body.kind === "alias" && at.body.of.kind === "named" ? at.body.of.type : undefined;
-      }
-      for (const type of path) ends.add(type);
-    }
-    return all;
-  }
+  return all;
 }

@@ -3,10 +3,10 @@ import { baseName, Source, type SourceHost } from "../source.js";
 import { check } from "./check.js";
 import { emit } from "./emit.js";
 import type { Module } from "./module.js";
-import { assignNames, type Names, type NameStyle } from "./names.js";
+import { assignNames, type NameStyle, type Names } from "./names.js";
 import { parse } from "./parse.js";
 import { prelude, preludePath } from "./prelude.js";
-import { headerSources, preprocess, type Preprocessed } from "./preprocess.js";
+import { headerSources, type Preprocessed, preprocess } from "./preprocess.js";
 import { Scope } from "./scope.js";
 import type { SyntaxTree } from "./syntax.js";
 
@@ -104,6 +104,11 @@ function headerTrees(
 function preludeTree(): SyntaxTree {
   const diagnostics = new Diagnostics();
   const host = { readFile: () => undefined };
-  const { tokens } = preprocess(new Source(preludePath, prelude), { host, includeDirs: [], defines: {} }, diagnostics, []);
+  const { tokens } = preprocess(
+    new Source(preludePath, prelude),
+    { host, includeDirs: [], defines: {} },
+    diagnostics,
+    [],
+  );
   return parse(tokens, diagnostics);
 }

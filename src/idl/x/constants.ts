@@ -1,6 +1,6 @@
 import type { Diagnostics } from "../diagnostic.js";
 import type { Span } from "../source.js";
-import { evaluate, type Expression, ExpressionParser, ExpressionProblem } from "./expression.js";
+import { type Expression, ExpressionParser, ExpressionProblem, evaluate } from "./expression.js";
 import type { Entry, Scope } from "./scope.js";
 import { suggestion } from "./suggest.js";
 import type { EnumDefinition } from "./syntax.js";
@@ -58,7 +58,10 @@ export class Constants {
     for (const { name, value: expression } of definition.members) {
       const value: bigint | undefined = expression === undefined ? next : this.value(expression);
       if (value !== undefined && (value < -(1n << 31n) || value >= 1n << 31n)) {
-        this.#diagnostics.error(`"${name.text}" does not fit an enum's 32 bits: ${value}`, expression?.span ?? name.span);
+        this.#diagnostics.error(
+          `"${name.text}" does not fit an enum's 32 bits: ${value}`,
+          expression?.span ?? name.span,
+        );
         next = undefined;
       } else {
         next = value === undefined ? undefined : value + 1n;

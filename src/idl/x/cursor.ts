@@ -9,8 +9,24 @@ export class SyntaxProblem extends Error {}
 
 /** The words of RFC 4506 and 5531 that cannot name anything. `program` and `version` can, where a type stands before. */
 export const keywords: ReadonlySet<string> = new Set([
-  "bool", "case", "const", "default", "double", "enum", "float", "hyper", "int", "opaque", "quadruple",
-  "string", "struct", "switch", "typedef", "union", "unsigned", "void",
+  "bool",
+  "case",
+  "const",
+  "default",
+  "double",
+  "enum",
+  "float",
+  "hyper",
+  "int",
+  "opaque",
+  "quadruple",
+  "string",
+  "struct",
+  "switch",
+  "typedef",
+  "union",
+  "unsigned",
+  "void",
 ]);
 
 /** A place in the list of tokens, and what every rule of the grammar needs there. */
@@ -30,7 +46,10 @@ export class Cursor {
 
   /** The tokens from a position to here, as one text. */
   textFrom(position: number): string {
-    return this.#tokens.slice(position, this.#at).map(({ text }) => text).join(" ");
+    return this.#tokens
+      .slice(position, this.#at)
+      .map(({ text }) => text)
+      .join(" ");
   }
 
   peek(ahead = 0): Token {
@@ -124,7 +143,12 @@ export class Cursor {
       const column = token.span.source.position(token.span.start).column;
       if (token.kind === "word" && token.startsLine && column === 1 && starters.has(token.text)) return;
       this.next();
-      if (token.text === ";" && this.peek().kind === "word" && starters.has(this.peek().text) && this.peek().startsLine) {
+      if (
+        token.text === ";" &&
+        this.peek().kind === "word" &&
+        starters.has(this.peek().text) &&
+        this.peek().startsLine
+      ) {
         const next = this.peek();
         if (next.span.source.position(next.span.start).column === 1) return;
       }

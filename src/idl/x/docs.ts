@@ -57,5 +57,7 @@ function commentLines(text: string): string[] {
   // What was aligned below a star stays aligned.
   const indents = clean.slice(text.startsWith("//") ? 0 : 1).filter((line) => line.trim() !== "");
   const indent = Math.min(...indents.slice(0, 1_000).map((line) => line.length - line.trimStart().length), 40);
-  return clean.map((line, i) => (i === 0 ? line.trim() : line.slice(Math.min(indent, line.length - line.trimStart().length))));
+  return clean.map((line, i) =>
+    i === 0 ? line.trim() : line.slice(Math.min(indent, line.length - line.trimStart().length)),
+  );
 }

@@ -1,4 +1,5 @@
 import { literalKey, type Printer } from "../print.js";
+import { codecText } from "./emit-combinator.js";
 import { ShapeEmitter } from "./emit-shape.js";
 import { caseText, covered, typeText } from "./emit-type.js";
 import { sizeMin } from "./graph.js";
@@ -26,10 +27,11 @@ export class CodecEmitter {
     const declared = `export const ${codec}: XdrCodec<${this.#names.type(type)}>`;
     if (body.kind === "enum") {
       const name = this.#names.type(type);
-      this.#out.line(`const ${this.#members(type)}: ReadonlySet<${name}> = new Set(Object.values(${name}));`);
-    }
-    if (body.kind === "alias" && body.of.kind === "named" && this.#done.has(body.of.type)) {
+      this.#out.line(`${declared} = xdr.enumeration(${JSON.stringify(name)}, ${name});`);
+    } else if (body.kind === "alias" && body.of.kind === "named" && this.#done.has(body.of.type)) {
       this.#out.line(`${declared} = ${this.#names.codec(body.of.type)};`);
+    } else if (body.kind === "alias" && isLeaf(body.of)) {
+      this.#out.line(`${declared} = ${codecText(body.of, this.#names)};`);
     } else {
       if (type.facts.list) this.#emitNodeReader(type);
       this.#out.block(`${declared} = {`, "};", () => {
@@ -56,7 +58,6 @@ export class CodecEmitter {
         this.#encode(body.of, "v");
         break;
       case "enum":
-        this.#out.line(`w.enumeration(v, ${this.#members(type)}, ${JSON.stringify(this.#names.type(type))});`);
         break;
       case "struct":
         if (type.facts.list) this.#encodeList(type, body.fields);
@@ -99,7 +100,11 @@ export class CodecEmitter {
         const values = union.arms.flatMap((arm) => arm.cases.map((item) => caseText(item, discriminant, this.#names)));
         out.indented(() => {
           const taken = values.map((value) => `v.$kind === ${value}`);
-          out.list("if (", taken.length > 0 ? [taken.join(" || ")] : ["false"], `) w.fail("this $kind of ${name} has an arm of its own");`);
+          out.list(
+            "if (",
+            taken.length > 0 ? [taken.join(" || ")] : ["false"],
+            `) w.fail("this $kind of ${name} has an arm of its own");`,
+          );
         });
         this.#arm(otherwise.field, union.discriminant, "v.$kind");
       } else if (otherwise !== undefined && !covered(union, discriminant)) {
@@ -136,10 +141,19 @@ export class CodecEmitter {
         out.line(`w.${target.bytes ? "opaque" : "string"}(${value}${bound(target.max)});`);
         break;
       case "opaque":
-        out.line(target.fixed ? `w.opaqueFixed(${value}, ${target.length});` : `w.opaque(${value}${bound(target.length)});`);
+        out.line(
+          target.fixed ? `w.opaqueFixed(${value}, ${target.length});` : `w.opaque(${value}${bound(target.length)});`,
+        );
         break;
       case "array":
-        out.line(target.fixed ? `w.countFixed(${value}.length, ${target.length});` : `w.count(${value}.length${bound(target.length)});`);
+        // The characters of a string would pass for strings.
+        if (inlined(target.element).kind === "string")
+          out.line(`if (typeof ${value} === "string") w.fail("expected an array, got a string");`);
+        out.line(
+          target.fixed
+            ? `w.countFixed(${value}.length, ${target.length});`
+            : `w.count(${value}.length${bound(target.length)});`,
+        );
         out.block(`for (const item of ${value}) {`, "}", () => this.#encode(target.element, "item"));
         break;
       case "optional":
@@ -166,7 +180,6 @@ export class CodecEmitter {
         break;
       }
       case "enum":
-        this.#return(type, `r.enumeration(${this.#members(type)}, ${JSON.stringify(this.#names.type(type))})`);
         break;
       case "struct":
         this.#return(type, this.#decodedFields(body.fields));
@@ -181,10 +194,9 @@ export class CodecEmitter {
       this.#out.line(`return ${value};`);
       return;
     }
-    const name = this.#names.local("value");
-    this.#out.line(`const ${name}: ${this.#names.type(type)} = ${value};`);
+    this.#out.line(`const result: ${this.#names.type(type)} = ${value};`);
     this.#out.line("r.leave();");
-    this.#out.line(`return ${name};`);
+    this.#out.line("return result;");
   }
 
   /** One node of a list, without the ones after it. */
@@ -201,7 +213,7 @@ export class CodecEmitter {
   }
 
   #nodeReader(type: NamedType): string {
-    return this.#names.helper(type, "node");
+    return this.#names.node(type);
   }
 
   #decodeList(type: NamedType): void {
@@ -260,9 +272,13 @@ export class CodecEmitter {
       if (covered(union, discriminant)) return;
       if (otherwise === undefined) {
         out.line("default:");
-        out.indented(() => out.line(`return r.fail("this ${property} is no case of union ${this.#names.type(type)}");`));
+        out.indented(() =>
+          out.line(`return r.fail("this ${property} is no case of union ${this.#names.type(type)}");`),
+        );
       } else {
-        const kinds = defaultHasKind(union) ? [`${literalKey(property)}: "default"`, `$kind: ${kind}`] : [shorthand(property, kind)];
+        const kinds = defaultHasKind(union)
+          ? [`${literalKey(property)}: "default"`, `$kind: ${kind}`]
+          : [shorthand(property, kind)];
         this.#decodeArm(type, ["default:"], kinds, otherwise.field);
       }
     });
@@ -281,7 +297,10 @@ export class CodecEmitter {
       const property = this.#names.property(field);
       const local = this.#names.local(property);
       const value = this.#decoded(field.type, local);
-      this.#return(type, this.#object([...kinds, value === local ? shorthand(property, local) : `${literalKey(property)}: ${value}`]));
+      this.#return(
+        type,
+        this.#object([...kinds, value === local ? shorthand(property, local) : `${literalKey(property)}: ${value}`]),
+      );
     });
     if (block) out.line("}");
   }
@@ -315,10 +334,6 @@ export class CodecEmitter {
       }
     }
   }
-
-  #members(type: NamedType): string {
-    return this.#names.helper(type, "members");
-  }
 }
 
 function shorthand(property: string, local: string): string {
@@ -332,7 +347,11 @@ function inlined(type: Type): Type {
   return target.kind === "array" || target.kind === "optional" ? type : target;
 }
 
+/** Whether a type holds no other: its combinator is one call, and a field of it is written in place anyway. */
+function isLeaf({ kind }: Type): boolean {
+  return kind === "scalar" || kind === "string" || kind === "opaque";
+}
+
 function bound(max: number): string {
   return max === unbounded ? "" : `, ${max}`;
 }
-

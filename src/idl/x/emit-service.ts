@@ -1,7 +1,8 @@
 import type { Printer } from "../print.js";
 import { docLines, isNullProcedure, semanticsFor } from "./docs.js";
+import { codecText } from "./emit-combinator.js";
 import { typeText } from "./emit-type.js";
-import type { Program, Type } from "./module.js";
+import type { Program } from "./module.js";
 import type { Names } from "./names.js";
 
 /** The contracts: one interface per version of a program, one member per procedure. */
@@ -41,39 +42,20 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
           for (const [i, procedure] of version.procedures.entries()) {
             const { name, number, args, result } = procedure;
             const semantics = semanticsFor(procedure);
-            out.list(`${procedures[i]}: { `, [
-              `number: ${number}`,
-              `name: ${JSON.stringify(name)}`,
-              `args: [${args.map(({ type }) => codecText(type, names)).join(", ")}]`,
-              `result: ${codecText(result, names)}`,
-              ...(semantics === "at-most-once" ? [] : [`semantics: "${semantics}"`]),
-            ], " },");
+            out.list(
+              `${procedures[i]}: { `,
+              [
+                `number: ${number}`,
+                `name: ${JSON.stringify(name)}`,
+                `args: [${args.map(({ type }) => codecText(type, names)).join(", ")}]`,
+                `result: ${codecText(result, names)}`,
+                ...(semantics === "at-most-once" ? [] : [`semantics: "${semantics}"`]),
+              ],
+              " },",
+            );
           }
         });
       });
     }
-  }
-}
-
-/** A codec as an expression of combinators: what stands in a procedure's signature without a name. */
-function codecText(type: Type, names: Names): string {
-  switch (type.kind) {
-    case "void":
-      return "xdr.nothing";
-    case "scalar":
-      return `xdr.${type.scalar}`;
-    case "string":
-      return `xdr.${type.bytes ? "byteString" : "string"}(${type.max === 0xffff_ffff ? "" : type.max})`;
-    case "opaque":
-      return type.fixed ? `xdr.opaqueFixed(${type.length})` : `xdr.opaque(${type.length === 0xffff_ffff ? "" : type.length})`;
-    case "array": {
-      const element = codecText(type.element, names);
-      if (type.fixed) return `xdr.arrayFixed(${element}, ${type.length})`;
-      return `xdr.array(${element}${type.length === 0xffff_ffff ? "" : `, ${type.length}`})`;
-    }
-    case "optional":
-      return `xdr.optional(${codecText(type.of, names)})`;
-    case "named":
-      return names.codec(type.type);
   }
 }

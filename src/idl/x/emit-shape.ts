@@ -1,4 +1,3 @@
-
 import { type Case, discriminantOf, type Field, type NamedType, type Type } from "./module.js";
 import type { Names } from "./names.js";
 
@@ -95,4 +94,3 @@ function isWide(type: Type): boolean {
 function caseNumber({ value }: Case, wide: boolean): string {
   return wide ? `${value}n` : String(value);
 }
-

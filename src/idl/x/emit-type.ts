@@ -57,10 +57,12 @@ function emitUnion(out: Printer, name: string, union: Union, names: Names): void
   const property = names.property(union.discriminant);
   const discriminant = discriminantOf(union.discriminant.type);
   if (discriminant === undefined) return;
-  const arms: { readonly docs: readonly string[]; readonly text: string }[] = union.arms.map(({ cases, field, docs }) => {
-    const kinds = cases.map((item) => caseType(item, discriminant, names)).join(" | ");
-    return { docs, text: `{ ${[`${property}: ${kinds}`, ...fieldText(field, names)].join("; ")} }` };
-  });
+  const arms: { readonly docs: readonly string[]; readonly text: string }[] = union.arms.map(
+    ({ cases, field, docs }) => {
+      const kinds = cases.map((item) => caseType(item, discriminant, names)).join(" | ");
+      return { docs, text: `{ ${[`${property}: ${kinds}`, ...fieldText(field, names)].join("; ")} }` };
+    },
+  );
   if (union.otherwise !== undefined && !covered(union, discriminant)) {
     const { field, docs } = union.otherwise;
     const kinds = defaultHasKind(union)

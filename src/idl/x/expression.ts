@@ -123,7 +123,7 @@ export function numberOf(text: string): bigint | undefined {
 /** Computes in 64 bits and a little more: enough for every XDR type, and no expression can make a number that is huge. */
 export function evaluate(
   expression: Expression,
-  valueOf: (name: string, span: Span) => bigint | undefined,
+  lookUp: (name: string, span: Span) => bigint | undefined,
 ): bigint | undefined {
   // A sum of 100,000 terms leans left 100,000 deep: walk down the left side in a loop.
   const spine: Extract<Expression, { kind: "binary" }>[] = [];
@@ -132,9 +132,9 @@ export function evaluate(
     spine.push(at);
     at = at.left;
   }
-  let value = evaluateLeaf(at, valueOf);
+  let value = evaluateLeaf(at, lookUp);
   for (const { operator, right, span } of spine.reverse()) {
-    const other = evaluate(right, valueOf);
+    const other = evaluate(right, lookUp);
     if (value === undefined || other === undefined) value = undefined;
     else value = operate(operator, value, other, span);
   }
@@ -143,15 +143,15 @@ export function evaluate(
 
 function evaluateLeaf(
   expression: Exclude<Expression, { kind: "binary" }>,
-  valueOf: (name: string, span: Span) => bigint | undefined,
+  lookUp: (name: string, span: Span) => bigint | undefined,
 ): bigint | undefined {
   switch (expression.kind) {
     case "number":
       return expression.value;
     case "name":
-      return valueOf(expression.name, expression.span);
+      return lookUp(expression.name, expression.span);
     case "unary": {
-      const value = evaluate(expression.of, valueOf);
+      const value = evaluate(expression.of, lookUp);
       if (value === undefined) return undefined;
       if (expression.operator === "-") return -value;
       if (expression.operator === "~") return ~value;

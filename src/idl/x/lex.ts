@@ -111,7 +111,16 @@ export class Lexer {
         const end = this.#commentEnd(start);
         if (end < 0) {
           this.#at = text.length;
-          return this.#token("unknown", "/*", start, start + 2, newline, undefined, undefined, "comment without its end");
+          return this.#token(
+            "unknown",
+            "/*",
+            start,
+            start + 2,
+            newline,
+            undefined,
+            undefined,
+            "comment without its end",
+          );
         }
         this.#at = end;
         const comment = { text: text.slice(start, end), start, end };
@@ -167,7 +176,16 @@ export class Lexer {
     const character = String.fromCodePoint(text.codePointAt(start) ?? 0);
     this.#at += character.length;
     const shown = JSON.stringify(character);
-    return this.#token("unknown", character, start, this.#at, startsLine, leading, trailing, `unexpected character ${shown}`);
+    return this.#token(
+      "unknown",
+      character,
+      start,
+      this.#at,
+      startsLine,
+      leading,
+      trailing,
+      `unexpected character ${shown}`,
+    );
   }
 
   #scanString(quote: string, startsLine: boolean, leading: Comment | undefined, trailing: Comment | undefined): Token {
@@ -188,7 +206,7 @@ export class Lexer {
         value += c;
         continue;
       }
-      const [escaped, length] = unescape(text, at);
+      const [escaped, length] = unescaped(text, at);
       value += escaped;
       at += length;
     }
@@ -232,10 +250,18 @@ function joined(first: Comment, second: Comment, text: string): Comment {
 }
 
 const escapes: Readonly<Record<string, string>> = {
-  n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "\n": "", "\r": "",
+  n: "\n",
+  t: "\t",
+  r: "\r",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+  a: "\x07",
+  "\n": "",
+  "\r": "",
 };
 
-function unescape(text: string, at: number): [string, number] {
+function unescaped(text: string, at: number): [string, number] {
   const octal = /^[0-7]{1,3}/.exec(text.slice(at, at + 3))?.[0];
   if (octal !== undefined) return [String.fromCharCode(Number.parseInt(octal, 8)), octal.length];
   const hex = /^x([0-9A-Fa-f]{1,2})/.exec(text.slice(at, at + 3))?.[1];

@@ -1,6 +1,14 @@
 import type { Diagnostics } from "../diagnostic.js";
 import type { Span } from "../source.js";
-import { discriminantOf, type Field, type Module, type NamedType, type Program, type Union, type Version } from "./module.js";
+import {
+  discriminantOf,
+  type Field,
+  type Module,
+  type NamedType,
+  type Program,
+  type Union,
+  type Version,
+} from "./module.js";
 
 /** `idiomatic`: PascalCase types, camelCase fields and procedures. `verbatim`: as in the `.x` file. */
 export type NameStyle = "idiomatic" | "verbatim";
@@ -19,8 +27,8 @@ export interface Names {
   procedures(version: Version): readonly string[];
   /** Of a procedure's arguments, in order. */
   args(version: Version, procedure: number): readonly string[];
-  /** The name of what a type's codec keeps beside it, which is not exported. */
-  helper(type: NamedType, role: "members" | "node"): string;
+  /** Of the function that reads one node of a list, which is not exported. */
+  node(type: NamedType): string;
   /** A name for a variable inside a codec, or the wanted one with a `_` where the module uses it. */
   local(wanted: string): string;
 }
@@ -37,11 +45,36 @@ const reservedTop: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 /** Variables of every codec. */
-const reservedLocal: ReadonlySet<string> = new Set(["r", "v", "w", "n", "i", "item", "items", "node", "first", "last"]);
+const reservedLocal: ReadonlySet<string> = new Set([
+  "r",
+  "v",
+  "w",
+  "n",
+  "i",
+  "item",
+  "items",
+  "node",
+  "first",
+  "last",
+  "result",
+]);
 /** What a client or a handlers object cannot have as a method. */
 const reservedProcedure: ReadonlySet<string> = new Set([
-  "then", "constructor", "__proto__", "prototype", "toString", "valueOf", "toJSON", "hasOwnProperty", "isPrototypeOf",
-  "propertyIsEnumerable", "toLocaleString", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+  "then",
+  "constructor",
+  "__proto__",
+  "prototype",
+  "toString",
+  "valueOf",
+  "toJSON",
+  "hasOwnProperty",
+  "isPrototypeOf",
+  "propertyIsEnumerable",
+  "toLocaleString",
+  "__defineGetter__",
+  "__defineSetter__",
+  "__lookupGetter__",
+  "__lookupSetter__",
 ]);
 
 export function assignNames(module: Module, style: NameStyle, diagnostics: Diagnostics): Names {
@@ -53,9 +86,12 @@ class Namer implements Names {
   readonly #diagnostics: Diagnostics;
   readonly #top = new Set<string>(reservedTop);
   readonly #constants = new Map<string, string>();
-  readonly #types = new Map<NamedType, Record<"type" | "codec" | "members" | "node", string>>();
+  readonly #types = new Map<NamedType, Record<"type" | "codec" | "node", string>>();
   readonly #properties = new Map<Field, string>();
-  readonly #versions = new Map<Version, { contract: string; client: string; handlers: string; procedures: readonly string[] }>();
+  readonly #versions = new Map<
+    Version,
+    { contract: string; client: string; handlers: string; procedures: readonly string[] }
+  >();
 
   constructor(style: NameStyle, diagnostics: Diagnostics) {
     this.#idiomatic = style === "idiomatic";
@@ -118,8 +154,8 @@ class Namer implements Names {
     });
   }
 
-  helper(type: NamedType, role: "members" | "node"): string {
-    return this.#types.get(type)?.[role] ?? type.name;
+  node(type: NamedType): string {
+    return this.#types.get(type)?.node ?? type.name;
   }
 
   local(wanted: string): string {
@@ -132,13 +168,8 @@ class Namer implements Names {
     const wanted = this.#idiomatic ? pascalCase(type.name) : type.name;
     const name = this.#unique(wanted, this.#top, type.span);
     const codec = this.#unique(this.#idiomatic ? `xdr${name}` : `xdr_${name}`, this.#top, type.span);
-    const helper = (role: "members" | "node", present: boolean): string => {
-      if (!present) return "";
-      const head = name.slice(0, 1).toLowerCase() + name.slice(1);
-      return this.#unique(this.#idiomatic ? head + pascalCase(role) : `${name}_${role}`, this.#top, undefined);
-    };
-    const members = helper("members", type.body.kind === "enum");
-    this.#types.set(type, { type: name, codec, members, node: helper("node", type.facts.list) });
+    const node = this.#idiomatic ? `${name.slice(0, 1).toLowerCase()}${name.slice(1)}Node` : `${name}_node`;
+    this.#types.set(type, { type: name, codec, node: type.facts.list ? this.#unique(node, this.#top, undefined) : "" });
   }
 
   #nameVersion(program: Program, version: Version): void {
@@ -154,7 +185,9 @@ class Namer implements Names {
     const names = version.procedures.map(({ name }) => name);
     const prefix = this.#idiomatic ? commonPrefix(names) : "";
     const taken = new Set<string>(reservedProcedure);
-    return version.procedures.map(({ name, span }) => this.#unique(this.#member(name.slice(prefix.length)), taken, span));
+    return version.procedures.map(({ name, span }) =>
+      this.#unique(this.#member(name.slice(prefix.length)), taken, span),
+    );
   }
 
   #nameFields(fields: readonly Field[]): void {
@@ -182,7 +215,10 @@ class Namer implements Names {
     while (taken.has(name)) name += "_";
     taken.add(name);
     if (name !== wanted && span !== undefined) {
-      this.#diagnostics.warning(`the name "${wanted}" is taken or reserved in TypeScript: "${name}" stands for it`, span);
+      this.#diagnostics.warning(
+        `the name "${wanted}" is taken or reserved in TypeScript: "${name}" stands for it`,
+        span,
+      );
     }
     return name;
   }
@@ -196,7 +232,13 @@ export function defaultHasKind(union: Union): boolean {
 /** `nfs_fh3` → `NfsFh3`, `READ3args` → `Read3args`, `FOO_BAR` → `FooBar`, `fooBar` → `FooBar`. */
 export function pascalCase(name: string): string {
   const [, before = "", core = "", after = ""] = /^(_*)(.*?)(_*)$/.exec(name) ?? [];
-  return before + words(core).map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join("") + after;
+  return (
+    before +
+    words(core)
+      .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
+      .join("") +
+    after
+  );
 }
 
 /** `ml_hostname` → `mlHostname`, `GETATTR` → `getattr`, `getAttr` stays. */

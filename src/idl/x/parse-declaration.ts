@@ -31,7 +31,12 @@ const scalars: ReadonlyMap<string, Scalar> = new Map([
   // rpcgen's long is 32 bits on the wire, whatever C's is.
   ["long", "int"],
 ]);
-const unsigned: Readonly<Partial<Record<Scalar, Scalar>>> = { int: "uint", hyper: "uhyper", char: "uchar", short: "ushort" };
+const unsigned: Readonly<Partial<Record<Scalar, Scalar>>> = {
+  int: "uint",
+  hyper: "uhyper",
+  char: "uchar",
+  short: "ushort",
+};
 
 /** Types, declarators, and the bodies of enums, structs and unions. */
 export class DeclarationParser {
@@ -103,9 +108,14 @@ export class DeclarationParser {
     if (!cursor.is("*")) return false;
     const star = cursor.next();
     if (type.kind === "string" || type.kind === "opaque" || type.kind === "void") {
-      cursor.fail(`a pointer to ${type.kind} is not part of the language`, star.span, "name the type with typedef first");
+      cursor.fail(
+        `a pointer to ${type.kind} is not part of the language`,
+        star.span,
+        "name the type with typedef first",
+      );
     }
-    if (cursor.is("*")) cursor.fail("a pointer to a pointer is not part of the language", undefined, "name the type with typedef first");
+    if (cursor.is("*"))
+      cursor.fail("a pointer to a pointer is not part of the language", undefined, "name the type with typedef first");
     return true;
   }
 
@@ -143,7 +153,11 @@ export class DeclarationParser {
   #oneDimension(): void {
     const cursor: Cursor = this.#cursor;
     if (cursor.is("[") || cursor.is("<")) {
-      cursor.fail("an array of arrays is not part of the language", undefined, "name the inner array with typedef first");
+      cursor.fail(
+        "an array of arrays is not part of the language",
+        undefined,
+        "name the inner array with typedef first",
+      );
     }
   }
 

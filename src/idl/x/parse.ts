@@ -193,7 +193,8 @@ class Parser {
         cursor.skipMember();
       }
     }
-    if (procedures.length === 0 && !failed) cursor.diagnostics.error("a version needs at least one procedure", name.span);
+    if (procedures.length === 0 && !failed)
+      cursor.diagnostics.error("a version needs at least one procedure", name.span);
     cursor.expect("}", "after the version's procedures");
     cursor.expect("=", "and the version's number");
     const number = cursor.expression();

@@ -1,6 +1,6 @@
 import type { Diagnostics } from "../diagnostic.js";
 import { baseName, folderOf, joinPath, Source, type SourceHost, type Span } from "../source.js";
-import { evaluate, type Expression, ExpressionParser, ExpressionProblem } from "./expression.js";
+import { type Expression, ExpressionParser, ExpressionProblem, evaluate } from "./expression.js";
 import { type Comment, Lexer, type PassThrough, type Token } from "./lex.js";
 
 /**
@@ -149,9 +149,13 @@ class Preprocessor {
     }
     if (macro.functionLike) {
       if (lexer?.peek().text === "(") {
-        this.#diagnostics.error(`macro "${token.text}" takes arguments, which is not supported in .x files`, token.span, {
-          related: { message: "defined here", span: macro.span },
-        });
+        this.#diagnostics.error(
+          `macro "${token.text}" takes arguments, which is not supported in .x files`,
+          token.span,
+          {
+            related: { message: "defined here", span: macro.span },
+          },
+        );
       }
       this.#emit(token);
       return;
@@ -336,7 +340,8 @@ class Preprocessor {
     if (this.#once.has(found.path)) return;
     if (stack.length >= includeDepthMax || ++this.#includes > includesMax) {
       const loop = stack.includes(found.path) ? `"${name}" includes itself` : `"${name}" is one include too many`;
-      const limit = stack.length >= includeDepthMax ? `deeper than ${includeDepthMax} levels` : `more than ${includesMax} times`;
+      const limit =
+        stack.length >= includeDepthMax ? `deeper than ${includeDepthMax} levels` : `more than ${includesMax} times`;
       this.#diagnostics.stop(`files include one another ${limit}: ${loop}`, span, {
         hint: "guard the file with #ifndef NAME / #define NAME / #endif",
       });

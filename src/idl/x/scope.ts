@@ -6,7 +6,6 @@ import type {
   ConstDefinition,
   Definition,
   EnumDefinition,
-
   Name,
   ProgramDefinition,
   SyntaxTree,
@@ -16,10 +15,21 @@ import type {
 
 /** What one global name means. Types, constants and programs share one name space (RFC 4506, section 6.4). */
 export type Entry =
-  | { readonly kind: "type"; readonly span: Span; readonly definition: TypeDefinition | TypedefDefinition; readonly name: string; readonly borrowed: boolean }
+  | {
+      readonly kind: "type";
+      readonly span: Span;
+      readonly definition: TypeDefinition | TypedefDefinition;
+      readonly name: string;
+      readonly borrowed: boolean;
+    }
   | { readonly kind: "const"; readonly span: Span; readonly definition: ConstDefinition; readonly borrowed: boolean }
   | { readonly kind: "member"; readonly span: Span; readonly of: EnumDefinition; readonly borrowed: boolean }
-  | { readonly kind: "program"; readonly span: Span; readonly definition: ProgramDefinition; readonly borrowed: boolean };
+  | {
+      readonly kind: "program";
+      readonly span: Span;
+      readonly definition: ProgramDefinition;
+      readonly borrowed: boolean;
+    };
 
 /** Numbers that have a name in the C header only: of programs, versions and procedures. */
 export interface NumberName {
@@ -180,7 +190,9 @@ function namesOf(definition: Definition): string[] {
 export function describeEntry(entry: Entry): string {
   switch (entry.kind) {
     case "type":
-      return entry.definition.kind === "typedef" ? "a type" : `${entry.definition.kind === "enum" ? "an" : "a"} ${entry.definition.kind}`;
+      return entry.definition.kind === "typedef"
+        ? "a type"
+        : `${entry.definition.kind === "enum" ? "an" : "a"} ${entry.definition.kind}`;
     case "const":
       return "a constant";
     case "member":

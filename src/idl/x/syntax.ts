@@ -100,8 +100,18 @@ export interface Declaration extends Documented {
 }
 
 export type Scalar =
-  | "int" | "uint" | "hyper" | "uhyper" | "float" | "double" | "quadruple" | "bool"
-  | "char" | "uchar" | "short" | "ushort";
+  | "int"
+  | "uint"
+  | "hyper"
+  | "uhyper"
+  | "float"
+  | "double"
+  | "quadruple"
+  | "bool"
+  | "char"
+  | "uchar"
+  | "short"
+  | "ushort";
 
 export type TypeSpecifier =
   | { readonly kind: "scalar"; readonly scalar: Scalar; readonly span: Span }

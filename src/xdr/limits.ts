@@ -12,3 +12,10 @@ export const depthMaxDefault = 500;
  * that are present, and every four bytes could claim 2^32 of them.
  */
 export const emptyElementsMax = 65_536;
+
+/** @throws RangeError for what is not a length that XDR can say */
+export function checkLength(length: number): void {
+  if (typeof length !== "number" || length >>> 0 !== length) {
+    throw new RangeError(`a length must be an integer from 0 to ${lengthMax}, not ${length}`);
+  }
+}

@@ -40,10 +40,15 @@ export class XdrReader extends Reader {
     throw error;
   }
 
+  /** Fails at `position`, where the item at fault began. */
+  failAt(position: number, message: string): never {
+    this.at = position;
+    this.fail(message);
+  }
+
   /** Fails at the item that began `size` bytes ago. */
   #refuse(size: number, message: string): never {
-    this.at -= size;
-    this.fail(message);
+    this.failAt(this.at - size, message);
   }
 
   /** 4.1: a whole number from -2^31 to 2^31 - 1. */

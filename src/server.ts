@@ -2,7 +2,7 @@ import { type Registration, registerAll, unregisterAll } from "./binder/rpcbind/
 import type { Lifetime } from "./call/lifetime.js";
 import { type CallContext, type Handlers, RpcError } from "./model/index.js";
 import { parseAddress } from "./net/index.js";
-import type { OncService } from "./onc/program.js";
+import { type OncService, proceduresOf } from "./onc/program.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
 
 /** Options of a {@link Server}. */
@@ -76,7 +76,7 @@ export class Server implements AsyncDisposable {
     }
     if (lifetime === "persistent") {
       const object = make() as Record<string, unknown>;
-      const missing = Object.entries<{ readonly number: number }>(service.procedures)
+      const missing = proceduresOf(service)
         .filter(([name, { number }]) => number !== 0 && typeof object[name] !== "function")
         .map(([name]) => name);
       if (missing.length > 0) throw new TypeError(`${service.name}: no handler for ${missing.join(", ")}`);

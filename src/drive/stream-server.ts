@@ -1,4 +1,4 @@
-import type { Stream } from "../net/stream.js";
+import type { Stream, StreamEvents, StreamLayer } from "../net/stream.js";
 import { type Clock, realClock } from "./clock.js";
 
 /** What the drive needs of a server's protocol engine: one connection of it. */
@@ -9,6 +9,10 @@ export interface StreamServerSide {
   /** Whether no further call may start now. */
   readonly held: boolean;
   draining: boolean;
+  /** Set when the stream is to be upgraded, once what was answered is written. */
+  upgrading: boolean;
+  /** Whether bytes have arrived that are not part of a call that was started. */
+  readonly unread: boolean;
   push(chunk: Uint8Array): void;
   /** Starts what has arrived, a batch at a time; says whether there may be more. Throws when the peer is to be cut off. */
   pump(): boolean;
@@ -17,6 +21,8 @@ export interface StreamServerSide {
 export interface StreamServerDriveEvents {
   /** The connection is over: the engine's side of it is to be ended. */
   readonly onClose: (reason: Error | undefined) => void;
+  /** What an upgrade puts between the stream and its use; without it none is possible. */
+  readonly layer?: StreamLayer | undefined;
 }
 
 /**
@@ -25,18 +31,22 @@ export interface StreamServerDriveEvents {
  */
 export class StreamServerDrive {
   readonly #side: StreamServerSide;
-  readonly #stream: Stream;
+  #stream: Stream;
+  readonly #layer: StreamLayer | undefined;
+  readonly #events: StreamEvents;
   readonly #clock: Clock;
   #paused = false;
   #congested = false;
   #scheduled = false;
   #closed = false;
+  #upgrading = false;
 
   constructor(side: StreamServerSide, stream: Stream, events: StreamServerDriveEvents, clock: Clock = realClock) {
     this.#side = side;
     this.#stream = stream;
     this.#clock = clock;
-    stream.start({
+    this.#layer = events.layer;
+    this.#events = {
       onData: (chunk) => {
         side.push(chunk);
         this.#run();
@@ -49,7 +59,8 @@ export class StreamServerDrive {
         this.#closed = true;
         events.onClose(error);
       },
-    });
+    };
+    stream.start(this.#events);
   }
 
   /** A call of this connection has ended in a later turn than it began in. */
@@ -74,8 +85,34 @@ export class StreamServerDrive {
     this.#stream.destroy(reason);
   }
 
+  /** Puts the layer between the stream and its use, in the middle of the connection's life. */
+  async #upgrade(): Promise<void> {
+    const layer = this.#layer;
+    try {
+      // RFC 9289, section 5.1.1: what came in clear text behind the request must not be taken for protected.
+      if (this.#side.unread) throw new Error("the peer sent more before the upgrade that it asked for");
+      if (layer === undefined) throw new Error("this connection cannot be upgraded");
+      this.#upgrading = true;
+      const upgraded = await layer(this.#stream, "server");
+      this.#upgrading = false;
+      this.#side.upgrading = false;
+      this.#stream = upgraded;
+      this.#paused = false;
+      this.#congested = false;
+      upgraded.start(this.#events);
+      this.#run();
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error));
+      const lost = this.#upgrading;
+      this.#upgrading = false;
+      this.#stream.destroy(reason);
+      // A stream that was taken over by the layer tells nobody any more.
+      if (lost && !this.#closed) this.#events.onClose(reason);
+    }
+  }
+
   #run(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#upgrading) return;
     try {
       while (!this.#congested && this.#side.pump()) this.#flush();
     } catch (error) {
@@ -84,6 +121,10 @@ export class StreamServerDrive {
       return;
     }
     this.#flush();
+    if (this.#side.upgrading) {
+      void this.#upgrade();
+      return;
+    }
     if (this.#side.draining && this.#side.running === 0) {
       this.#stream.end();
       return;

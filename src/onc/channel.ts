@@ -36,6 +36,7 @@ import {
   StreamClientEngine,
 } from "./engine/index.js";
 import { ClntStat, clntStatus } from "./status.js";
+import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
 
 /** Milliseconds a call takes at most, as in C. */
 export const timeoutMsDefault = 25_000;
@@ -73,6 +74,8 @@ export interface OncClientOptions {
   readonly probeAfterMs?: number | undefined;
   /** Milliseconds it may take to say so, before new calls go to a new connection; default 10,000. */
   readonly probeTimeoutMs?: number | undefined;
+  /** Upgrades every connection before its first call. */
+  readonly upgrade?: StreamUpgrade | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
   readonly network?: MemoryNetwork | undefined;
 }
@@ -268,7 +271,10 @@ async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
   const address = await complete(reach);
   const resolvedAt = performance.now();
   try {
-    const stream = await openStream(address, { signal, network: reach.options.network });
+    const plain = await openStream(address, { signal, network: reach.options.network });
+    const { upgrade } = reach.options;
+    const ping = nullTarget(reach.program, reach.version, "NULL");
+    const stream = upgrade === undefined ? plain : await upgradeStream(plain, upgrade, ping, reach.connectTimeoutMs);
     note(reach, startedAt, resolvedAt, stream.peer);
     return stream;
   } catch (error) {

@@ -24,3 +24,4 @@ export { AuthFlavor, type OpaqueAuth } from "./message.js";
 export { type OncProcedure, type OncService, oncProgram } from "./program.js";
 export { type Onc, onc } from "./protocol.js";
 export { AcceptStat, AuthStat, ClntStat, RejectStat } from "./status.js";
+export type { StreamUpgrade } from "./upgrade.js";

@@ -13,6 +13,7 @@ import {
   type MemoryNetwork,
   parseAddress,
   type Stream,
+  type StreamLayer,
   type StreamListener,
 } from "../net/index.js";
 import { nothing, type XdrCodec } from "../xdr/index.js";
@@ -21,6 +22,7 @@ import { type ServerAuth, serverAuthNone, serverAuthSys } from "./auth/index.js"
 import {
   DatagramServer,
   type DatagramServerLink,
+  runningCallsMax,
   type ServedProcedure,
   type ServedVersion,
   type ServerCall,
@@ -55,6 +57,8 @@ export interface OncServerOptions {
   readonly runningPerConnectionMax?: number | undefined;
   /** Most calls that run at once; default 16,384. Connections are not read, and datagrams dropped, meanwhile. */
   readonly runningCallsMax?: number | undefined;
+  /** What is put between a stream and its use when a flavor asks for an upgrade (`AuthAccepted.upgrade`). */
+  readonly layer?: StreamLayer | undefined;
   /** How many AUTH_SHORT handles to give out; default 0, none. */
   readonly shortHandles?: number | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
@@ -71,6 +75,7 @@ interface DynamicExport {
 export class OncServer {
   readonly #options: OncServerOptions;
   readonly #engine: ServerEngine;
+  readonly #runningMax: number;
   readonly #exports = new Map<ServedVersion, ObjectProvider>();
   readonly #dynamic = new Map<string, DynamicExport>();
   readonly #listeners: StreamListener[] = [];
@@ -81,6 +86,7 @@ export class OncServer {
 
   constructor(options: OncServerOptions = {}) {
     this.#options = options;
+    this.#runningMax = options.runningCallsMax ?? runningCallsMax;
     const auth = options.auth ?? [
       serverAuthNone,
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: (size) => randomBytes(size) }),
@@ -199,6 +205,7 @@ export class OncServer {
         endSession(link.session);
         this.#onEnded();
       },
+      layer: this.#options.layer,
     });
     this.#connections.set(link, drive);
   }
@@ -257,8 +264,10 @@ export class OncServer {
   }
 
   #ended(link: ServerLink): void {
-    if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
-    else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
+    // The last place of all was taken: whoever waits for it may be any connection.
+    if (this.#engine.running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
+    else if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
+    if (!(link instanceof StreamServerLink)) for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
     this.#onEnded();
   }
 

@@ -62,6 +62,11 @@ export interface AuthAccepted {
   readonly verifier: OpaqueAuth;
   /** Gives a reader of the plain arguments. Throws when they do not verify. */
   readonly unwrapArgs?: ((r: XdrReader) => XdrReader) | undefined;
+  /**
+   * The call asks for the stream to be upgraded once it is answered, as AUTH_TLS does with STARTTLS: RFC 9289,
+   * section 4.1. Until then nothing else may arrive on it.
+   */
+  readonly upgrade?: true | undefined;
   /** Writes the result, when it is not to be written plainly. */
   readonly wrapResult?: ((w: XdrWriter, encode: (w: XdrWriter) => void) => void) | undefined;
 }

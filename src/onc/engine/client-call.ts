@@ -2,17 +2,16 @@ import { Evidence } from "../../call/executed.js";
 import type { Identified } from "../../call/pending.js";
 import type { RpcError, Semantics, Timeline } from "../../model/index.js";
 import type { XdrCodec } from "../../xdr/index.js";
+import type { ArgsCodec } from "../args.js";
 import type { Target } from "../message.js";
 
 /** A procedure as a client calls it: what goes into the header, and the codecs. One serves all calls of it. */
 export interface CallTarget extends Target {
   /** For messages, such as `CALC_PROG.add`. */
   readonly name: string;
-  /** All arguments as one value; see `argsCodec`. */
-  // biome-ignore lint/suspicious/noExplicitAny: the engine hands values through; the stub's types tie them together
-  readonly args: XdrCodec<any>;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  readonly result: XdrCodec<any>;
+  /** All arguments as one list. */
+  readonly args: ArgsCodec;
+  readonly result: XdrCodec<unknown>;
   readonly semantics: Semantics;
 }
 
@@ -34,7 +33,7 @@ export class ClientCall extends Evidence implements Identified {
   /** The xid; given by the pending table. */
   id = 0;
   readonly target: CallTarget;
-  readonly args: unknown;
+  readonly args: readonly unknown[];
   readonly semantics: Semantics;
   readonly startedAt: number;
   readonly deadline: number;
@@ -58,7 +57,7 @@ export class ClientCall extends Evidence implements Identified {
 
   constructor(
     target: CallTarget,
-    args: unknown,
+    args: readonly unknown[],
     life: CallLife,
     resolve: (value: unknown) => void,
     reject: (error: RpcError) => void,

@@ -1,13 +1,13 @@
 import { PendingTable } from "../../call/pending.js";
 import {
   type ClientStats,
-  EncodeError,
   RpcError,
   type RpcErrorCode,
   type RpcErrorDetails,
   type Timeline,
 } from "../../model/index.js";
-import { locateEncode, XdrReader, type XdrWriter } from "../../xdr/index.js";
+import { explainDecode, XdrReader, type XdrWriter } from "../../xdr/index.js";
+import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
 import { ReplyHeader, type Refusal, writeCallHeader, writeOpaqueAuth } from "../message.js";
 import { authStatName, ClntStat, clntStatus } from "../status.js";
@@ -165,12 +165,11 @@ export abstract class ClientEngine {
 
   #refuseArguments(call: ClientCall, error: unknown): void {
     if (!this.#end(call)) return;
-    const path = error instanceof EncodeError ? locateEncode(call.target.args.shape, call.args) : "";
-    const text = error instanceof Error ? error.message : String(error);
+    const explained = explainArgs(error, call.target.args, call.args);
     call.reject(
-      this.failure(call, "invalid-argument", path === "" ? text : `${path}: ${text}`, {
+      this.failure(call, "invalid-argument", text(explained), {
         executed: "no",
-        cause: error,
+        cause: explained,
         status: clntStatus(ClntStat.RPC_CANTENCODEARGS),
       }),
     );
@@ -198,12 +197,12 @@ export abstract class ClientEngine {
       });
       return call;
     }
-    if (header.refusal === undefined) this.#succeed(call, r, now);
+    if (header.refusal === undefined) this.#succeed(call, r, buffer, end, now);
     else this.#refused(call, header.refusal, now);
     return call;
   }
 
-  #succeed(call: ClientCall, r: XdrReader, now: number): void {
+  #succeed(call: ClientCall, r: XdrReader, buffer: Uint8Array, end: number, now: number): void {
     if (!this.auth.accepted(this.#header.verifier)) {
       this.fail(call, now, "denied", "the reply's verifier is not the server's", {
         status: authStatus(7 /* AUTH_FAILED */),
@@ -211,14 +210,16 @@ export abstract class ClientEngine {
       return;
     }
     let value: unknown;
+    const resultAt = r.position;
     try {
       const plain = this.auth.unwrapResult === undefined ? r : this.auth.unwrapResult(r);
       value = call.target.result.decode(plain);
       plain.finish();
     } catch (error) {
       call.add("yes");
-      this.fail(call, now, "bad-reply", `the result cannot be decoded: ${text(error)}`, {
-        cause: error,
+      const explained = explainDecode(error, call.target.result.shape, buffer, resultAt, end);
+      this.fail(call, now, "bad-reply", `the result cannot be decoded: ${text(explained)}`, {
+        cause: explained,
         status: clntStatus(ClntStat.RPC_CANTDECODERES),
       });
       return;

@@ -1,6 +1,6 @@
 import type { SessionObjects } from "../../call/lifetime.js";
 import type { Caller, ContextSignal, CallContext, Identity } from "../../model/index.js";
-import { type XdrCodec, XdrReader, type XdrWriter } from "../../xdr/index.js";
+import { explainEncode, type XdrCodec, XdrReader, type XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted, ServerAuth } from "../auth/index.js";
 import {
@@ -21,8 +21,7 @@ export interface ServedProcedure {
   /** The name in the contract, such as `add`. */
   readonly name: string;
   readonly args: ArgsCodec;
-  // biome-ignore lint/suspicious/noExplicitAny: the engine hands values through; the contract's types tie them together
-  readonly result: XdrCodec<any>;
+  readonly result: XdrCodec<unknown>;
 }
 
 /** One version of a program as a server serves it. `Target` is what the host needs to find the handlers again. */
@@ -53,6 +52,8 @@ export interface ServerLink {
   running: number;
   /** Nobody is there any more to answer. */
   gone: boolean;
+  /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
+  upgrading?: boolean;
   /** Runs when nobody is there any more. Made when the first handler looks at its signal. */
   aborter: Aborter | undefined;
   /** The caller as of the last call: nearly every call is from the same one. */
@@ -248,11 +249,12 @@ export class ServerEngine {
       else call.auth.wrapResult(w, (inner) => result.encode(inner, value));
     } catch (error) {
       replies.abort(at);
-      this.#host.report(error, call);
+      this.#host.report(explainEncode(error, call.target.result.shape, value), call);
       this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
       return;
     }
     replies.commit(at);
+    if (call.auth.upgrade === true) call.link.upgrading = true;
   }
 
   /** Ends a call whose handler failed: SYSTEM_ERR, and not a word about why. */

@@ -268,7 +268,7 @@ export class StreamClientEngine extends ClientEngine {
     const askedAt = now;
     link.probe = new ClientCall(
       this.#options.probe,
-      undefined,
+      [],
       { semantics: "maybe", startedAt: now, deadline: now + this.#probeTimeout },
       () => this.#probeAt(now + this.#probeAfter),
       () => {

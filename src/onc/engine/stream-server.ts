@@ -26,6 +26,8 @@ export class StreamServerLink implements ServerLink {
   caller: Caller | undefined = undefined;
   /** Set to take no more calls: the server is closing. */
   draining = false;
+  /** A call was answered that asks for an upgrade: nothing more is read before it is done. */
+  upgrading = false;
   readonly #engine: ServerEngine;
   readonly #records: RecordReader;
   readonly #runningMax: number;
@@ -42,7 +44,12 @@ export class StreamServerLink implements ServerLink {
 
   /** Whether no further call may start now. */
   get held(): boolean {
-    return this.draining || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax;
+    return this.draining || this.upgrading || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax;
+  }
+
+  /** Whether bytes have arrived that no call was made of. */
+  get unread(): boolean {
+    return this.#records.partial || this.#records.held > 0;
   }
 
   /** Takes the next chunk. */

@@ -17,6 +17,7 @@ import {
   type Version,
 } from "./x/module.js";
 import type { Names } from "./x/names.js";
+import type { Scalar } from "./x/syntax.js";
 
 /** A contract that is known at run time only. */
 export type LoadedContract = Record<string, Procedure<readonly unknown[], unknown, Semantics>>;
@@ -67,6 +68,21 @@ export function loadInterface(path: string, options: Partial<CompileOptions> = {
     diagnostics,
   };
 }
+
+const scalars: Readonly<Record<Scalar, XdrCodec<number> | XdrCodec<bigint> | XdrCodec<boolean> | XdrCodec<xdr.Quadruple>>> = {
+  int: xdr.int,
+  uint: xdr.uint,
+  hyper: xdr.hyper,
+  uhyper: xdr.uhyper,
+  float: xdr.float,
+  double: xdr.double,
+  quadruple: xdr.quadruple,
+  bool: xdr.bool,
+  char: xdr.char,
+  uchar: xdr.uchar,
+  short: xdr.short,
+  ushort: xdr.ushort,
+};
 
 class Loader {
   readonly #names: Names;
@@ -145,7 +161,7 @@ class Loader {
       case "void":
         return xdr.nothing as XdrCodec<unknown>;
       case "scalar":
-        return xdr[type.scalar] as XdrCodec<unknown>;
+        return scalars[type.scalar] as XdrCodec<unknown>;
       case "string":
         return (type.bytes ? xdr.bytesString(type.max) : xdr.string(type.max)) as XdrCodec<unknown>;
       case "opaque":

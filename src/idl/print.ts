@@ -26,7 +26,11 @@ export class Printer {
   list(open: string, items: readonly string[], close: string): void {
     const line = `${open}${items.join(", ")}${close}`;
     if (this.#indent.length + line.length <= lineMax && !line.includes("\n")) this.line(line);
-    else this.block(open.trimEnd(), close.trimStart(), () => items.forEach((item) => this.line(`${item},`)));
+    else {
+      this.block(open.trimEnd(), close.trimStart(), () => {
+        for (const item of items) this.line(`${item},`);
+      });
+    }
   }
 
   /** A comment that tools show; nothing for no lines. */

@@ -97,14 +97,14 @@ export class CodecEmitter {
       const name = this.#names.type(type);
       if (otherwise !== undefined && defaultHasKind(union)) {
         out.line('case "default":');
-        const values = union.arms.flatMap((arm) => arm.cases.map((item) => caseText(item, discriminant, this.#names)));
         out.indented(() => {
-          const taken = values.map((value) => `v.$kind === ${value}`);
-          out.list(
-            "if (",
-            taken.length > 0 ? [taken.join(" || ")] : ["false"],
-            `) w.fail("this $kind of ${name} has an arm of its own");`,
-          );
+          // A number that has an arm of its own would be read back as that arm.
+          out.block("switch (v.$kind) {", "}", () => {
+            for (const arm of union.arms) {
+              for (const item of arm.cases) out.line(`case ${caseText(item, discriminant, this.#names)}:`);
+            }
+            out.indented(() => out.line(`w.fail("this $kind has an arm of its own in union ${name}");`));
+          });
         });
         this.#arm(otherwise.field, union.discriminant, "v.$kind");
       } else if (otherwise !== undefined && !covered(union, discriminant)) {

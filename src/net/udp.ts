@@ -3,6 +3,9 @@ import { lookup } from "node:dns/promises";
 import { formatIpAddress } from "./address.js";
 import type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
 
+// Names are looked up with IPv4 first (`verbatim: false`): a datagram cannot try both, and `localhost` means 127.0.0.1
+// to nearly every server.
+
 /**
  * A UDP socket that talks to one peer. It is connected, so the kernel drops what comes from anyone else and reports
  * a port where nobody listens.
@@ -10,7 +13,7 @@ import type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
  * @throws the system's error when the host is not found
  */
 export async function connectUdp(host: string, port: number): Promise<{ socket: Datagram; peer: DatagramPeer }> {
-  const { address, family } = await lookup(host);
+  const { address, family } = await lookup(host, { verbatim: false });
   const socket = createSocket(family === 6 ? "udp6" : "udp4");
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
@@ -24,7 +27,7 @@ export async function connectUdp(host: string, port: number): Promise<{ socket: 
 
 /** A UDP socket that answers whoever sends; port 0 takes a free one, which `local` names. */
 export async function bindUdp(host: string, port: number): Promise<Datagram> {
-  const { address, family } = await lookup(host);
+  const { address, family } = await lookup(host, { verbatim: false });
   const socket = createSocket(family === 6 ? "udp6" : "udp4");
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);

@@ -216,7 +216,9 @@ export class StreamClientEngine extends ClientEngine {
   unreachable(error: RpcError, now: number): void {
     for (const call of this.#queue) {
       if (call.repeatable) continue;
-      this.fail(call, now, error.code, error.message, {
+      // The peer is named once.
+      const { message, peer = "" } = error;
+      this.fail(call, now, error.code, message.startsWith(peer) ? message.slice(peer.length).trim() : message, {
         cause: error.cause ?? error,
         status: error.status,
       });

@@ -1,0 +1,93 @@
+import type { Command } from "commander";
+import type { Diagnostic, GenerateOptions, GenerateResult } from "../idl/index.js";
+import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
+import { ExitCode } from "./exit.js";
+
+interface GenFlags extends CompileFlags {
+  readonly outDir?: string | undefined;
+  readonly watch?: true | undefined;
+  readonly check?: true | undefined;
+}
+
+export function define(command: Command): void {
+  command
+    .usage("FILE.x... [options]")
+    .description(
+      "Compiles .x files (RFC 4506, RFC 5531, and the dialect of rpcgen) to TypeScript: types, codecs, contracts.\n" +
+        "A file with errors leaves its earlier output alone; an output that would not change is not touched.",
+    )
+    .argument("<file.x...>", "the files; calc.x becomes calc.ts")
+    .option("-o, --out-dir <dir>", "where the output goes (default: beside each file)");
+  addCompileOptions(command);
+  command
+    .option("--check", "write nothing; exit 1 if an output is not what it would be")
+    .option("--watch", "compile again whenever a file changes, until stopped")
+    .addHelpText(
+      "after",
+      `
+Exit code: 0, or 1 when a file is broken or --check finds a stale output, or 2 for a wrong command line.
+
+Examples:
+  farcall gen calc.x                            calc.ts beside it
+  farcall gen proto/*.x -o src/generated        several, into a folder
+  farcall gen nfs.x -I proto -D WANT_NFS3       with included files and a macro
+  farcall gen proto/*.x -o src/generated --check    in CI: is what was committed up to date?`,
+    )
+    .action(async (files: readonly string[], flags: GenFlags) => {
+      await gen(files, flags);
+    });
+}
+
+async function gen(files: readonly string[], flags: GenFlags): Promise<void> {
+  const { generateFiles } = await import("../idl/index.js");
+  const reporter = await newReporter();
+  const options: GenerateOptions = { files, outDir: flags.outDir, check: flags.check, ...compileOptions(flags) };
+  const result = generateFiles(options);
+  reporter(result, false);
+  if (flags.watch === undefined) {
+    process.exitCode = result.failed.length + result.stale.length > 0 ? ExitCode.failed : ExitCode.ok;
+    return;
+  }
+  const { watchFiles } = await import("./watch.js");
+  await watchFiles(
+    result.results.flatMap((item) => item.files),
+    [...flags.I],
+    () => {
+      const again = generateFiles(options);
+      reporter(again, true);
+      return { files: again.results.flatMap((item) => item.files), failed: again.failed.length > 0 };
+    },
+    result.failed.length > 0,
+  );
+}
+
+/** @returns what tells the user about a run; a later run of a watch tells only what changed */
+async function newReporter(): Promise<(result: GenerateResult, isLater: boolean) => void> {
+  const { formatDiagnostic } = await import("../idl/index.js");
+  const { hasColours, paint } = await import("./paint.js");
+  const colours = hasColours();
+  return (result, isLater) => {
+    for (const diagnostic of distinct(result.diagnostics)) {
+      const text = formatDiagnostic(diagnostic);
+      process.stderr.write(`${colours ? paint(text, diagnostic) : text}\n`);
+    }
+    for (const { state, source, output } of result.results) {
+      if (state === "written") process.stdout.write(`wrote      ${output}\n`);
+      else if (state === "unchanged" && !isLater) process.stdout.write(`unchanged  ${output}\n`);
+      else if (state === "stale") {
+        process.stderr.write(`stale      ${output}: it is not what farcall gen makes of ${source}\n`);
+      } else if (state === "failed") {
+        process.stderr.write(`failed     ${source}: nothing was written for it\n`);
+      }
+    }
+  };
+}
+
+/** Files of one run may include the same broken file. */
+function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>();
+  return diagnostics.filter(({ span, message }) => {
+    const key = `${span?.source.path}:${span?.start}:${message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}

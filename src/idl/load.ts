@@ -69,7 +69,9 @@ export function loadInterface(path: string, options: Partial<CompileOptions> = {
   };
 }
 
-const scalars: Readonly<Record<Scalar, XdrCodec<number> | XdrCodec<bigint> | XdrCodec<boolean> | XdrCodec<xdr.Quadruple>>> = {
+const scalars: Readonly<
+  Record<Scalar, XdrCodec<number> | XdrCodec<bigint> | XdrCodec<boolean> | XdrCodec<xdr.Quadruple>>
+> = {
   int: xdr.int,
   uint: xdr.uint,
   hyper: xdr.hyper,

@@ -1,7 +1,20 @@
-/** Collects lines of TypeScript with their indentation. */
+/** What is written: TypeScript, JavaScript, or the declarations (`.d.ts`) of that JavaScript. */
+export type Form = "ts" | "js" | "dts";
+
+/** Collects lines of code with their indentation. */
 export class Printer {
+  readonly form: Form;
   readonly #lines: string[] = [];
   #indent = "";
+
+  constructor(form: Form) {
+    this.form = form;
+  }
+
+  /** What only TypeScript says, such as `: Pair`. */
+  typed(text: string): string {
+    return this.form === "js" ? "" : text;
+  }
 
   /** A line; an empty one stays empty. */
   line(text = ""): void {

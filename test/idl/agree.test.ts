@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { generateFiles, loadInterface } from "farcall/idl";
 import { type XdrCodec, XdrReader, XdrWriter } from "farcall/xdr";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { home } from "./support.js";
-import { interfaceText, valueOf } from "./support-types.js";
+import { interfaceText, valuesOf } from "./support-types.js";
 
 /** Inside the package, so that `farcall/xdr` resolves to its sources. */
 const out = join(home, ".build/idl-agree");
@@ -16,7 +16,9 @@ type Codecs = ReadonlyMap<string, XdrCodec<unknown>>;
 async function codecsOf(path: string): Promise<{ compiled: Codecs; combined: Codecs }> {
   const { diagnostics } = generateFiles({ files: [path], outDir: out });
   expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
-  const module = (await import(/* @vite-ignore */ join(out, `${path.slice(path.lastIndexOf("/") + 1, -2)}.ts`))) as Record<string, unknown>;
+  const module = (await import(
+    /* @vite-ignore */ join(out, `${path.slice(path.lastIndexOf("/") + 1, -2)}.ts`)
+  )) as Record<string, unknown>;
   const combined = loadInterface(path).types;
   const compiled = new Map([...combined.keys()].map((name) => [name, module[`xdr${name}`] as XdrCodec<unknown>]));
   return { compiled, combined };
@@ -61,7 +63,10 @@ describe("compiled codecs and combinators agree byte for byte", () => {
     for (const [name, codec] of compiled) {
       const other = combined.get(name);
       if (other === undefined) throw new Error(name);
-      fc.assert(fc.property(valueOf(codec.shape), (value) => agree(codec, other, value)), { numRuns: 40 });
+      fc.assert(
+        fc.property(valuesOf(codec.shape), (value) => agree(codec, other, value)),
+        { numRuns: 40 },
+      );
     }
   });
 
@@ -74,7 +79,10 @@ describe("compiled codecs and combinators agree byte for byte", () => {
     for (const [name, codec] of compiled) {
       const other = combined.get(name);
       if (other === undefined) throw new Error(name);
-      fc.assert(fc.property(valueOf(codec.shape), (value) => agree(codec, other, value)), { numRuns: 12 });
+      fc.assert(
+        fc.property(valuesOf(codec.shape), (value) => agree(codec, other, value)),
+        { numRuns: 12 },
+      );
     }
   });
 });
@@ -119,7 +127,9 @@ describe("what compiled codecs refuse", () => {
   ])("%s", async (_what, name, value) => {
     const { compiled, combined } = await codecsOf(join(home, "test/idl/fixtures/everything.x"));
     for (const codecs of [compiled, combined]) {
-      expect(() => encode(codecs.get(name) as XdrCodec<unknown>, value())).toThrow(expect.objectContaining({ name: "EncodeError" }));
+      expect(() => encode(codecs.get(name) as XdrCodec<unknown>, value())).toThrow(
+        expect.objectContaining({ name: "EncodeError" }),
+      );
     }
   });
 

@@ -1,6 +1,6 @@
+import { Quadruple } from "farcall/xdr";
 import fc from "fast-check";
 import type { Shape, UnionShape } from "../../src/model/index.js";
-import { Quadruple } from "farcall/xdr";
 
 /** A `.x` file with `count` types at random; each may use the ones before it, and itself behind a pointer or an array. */
 export function interfaceText(count: number): fc.Arbitrary<string> {
@@ -9,8 +9,21 @@ export function interfaceText(count: number): fc.Arbitrary<string> {
 }
 
 const scalars = [
-  "int", "unsigned int", "hyper", "unsigned hyper", "float", "double", "quadruple", "bool", "char", "unsigned char", "short",
-  "unsigned short", "long", "uint64_t", "color",
+  "int",
+  "unsigned int",
+  "hyper",
+  "unsigned hyper",
+  "float",
+  "double",
+  "quadruple",
+  "bool",
+  "char",
+  "unsigned char",
+  "short",
+  "unsigned short",
+  "long",
+  "uint64_t",
+  "color",
 ] as const;
 
 function definition(i: number): fc.Arbitrary<string> {
@@ -20,7 +33,12 @@ function definition(i: number): fc.Arbitrary<string> {
     { weight: 3, arbitrary: union(name, i) },
     { weight: 2, arbitrary: field(i, "x").map((text) => `typedef ${text.replace(/\bx\b/, name)};`) },
     { weight: 1, arbitrary: list(name, i) },
-    { weight: 1, arbitrary: fc.uniqueArray(fc.integer(), { minLength: 1, maxLength: 5 }).map((values) => `enum ${name} { ${values.map((value, j) => `E${i}_${j} = ${value}`).join(", ")} };`) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .uniqueArray(fc.integer(), { minLength: 1, maxLength: 5 })
+        .map((values) => `enum ${name} { ${values.map((value, j) => `E${i}_${j} = ${value}`).join(", ")} };`),
+    },
   );
 }
 
@@ -68,11 +86,14 @@ function union(name: string, i: number): fc.Arbitrary<string> {
     ["color", ["RED", "GREEN", "BLUE"]],
   ];
   return fc.constantFrom(...kinds).chain(([type, cases]) => {
-    const arm = (j: number): fc.Arbitrary<string> => fc.oneof({ weight: 3, arbitrary: field(i, `arm_${j}`, name) }, { weight: 1, arbitrary: fc.constant("void") });
+    const arm = (j: number): fc.Arbitrary<string> =>
+      fc.oneof({ weight: 3, arbitrary: field(i, `arm_${j}`, name) }, { weight: 1, arbitrary: fc.constant("void") });
     return fc
       .tuple(fc.integer({ min: 1, max: cases.length }), arm(0), arm(1), arm(2), fc.option(arm(3)), fc.boolean())
       .map(([n, a, b, c, otherwise, shared]) => {
-        const arms = cases.slice(0, n).map((value, j) => `case ${value}:${shared && j === 0 && n > 1 ? "" : ` ${[a, b, c][j]};`}`);
+        const arms = cases
+          .slice(0, n)
+          .map((value, j) => `case ${value}:${shared && j === 0 && n > 1 ? "" : ` ${[a, b, c][j]};`}`);
         const last = otherwise === null ? "" : `\n  default: ${otherwise};`;
         return `union ${name} switch (${type} kind) {\n  ${arms.join("\n  ")}${last}\n};`;
       });
@@ -80,7 +101,7 @@ function union(name: string, i: number): fc.Arbitrary<string> {
 }
 
 /** Values of a shape. Recursive ones end soon: deep down, arrays are empty and pointers null. */
-export function valueOf(shape: Shape, depth = 0): fc.Arbitrary<unknown> {
+export function valuesOf(shape: Shape, depth = 0): fc.Arbitrary<unknown> {
   const small = depth > 3 ? 0 : 3;
   switch (shape.kind) {
     case "void":
@@ -101,21 +122,30 @@ export function valueOf(shape: Shape, depth = 0): fc.Arbitrary<unknown> {
       return fc.constantFrom(...Object.values(shape.members));
     case "string":
       if (shape.as === "bytes") return fc.uint8Array({ maxLength: Math.min(shape.max, 9) });
-      return fc.string({ unit: "binary", maxLength: 5 }).map((text) => (new TextEncoder().encode(text).length <= shape.max ? text : ""));
+      return fc
+        .string({ unit: "binary", maxLength: 5 })
+        .map((text) => (new TextEncoder().encode(text).length <= shape.max ? text : ""));
     case "opaque":
-      return fc.uint8Array({ minLength: shape.fixed ? shape.length : 0, maxLength: shape.fixed ? shape.length : Math.min(shape.length, 9) });
+      return fc.uint8Array({
+        minLength: shape.fixed ? shape.length : 0,
+        maxLength: shape.fixed ? shape.length : Math.min(shape.length, 9),
+      });
     case "array": {
       const length = shape.fixed ? shape.length : Math.min(shape.length, small);
-      return length === 0 ? fc.constant([]) : fc.array(valueOf(shape.element, depth + 1), { minLength: shape.fixed ? length : 0, maxLength: length });
+      return length === 0
+        ? fc.constant([])
+        : fc.array(valuesOf(shape.element, depth + 1), { minLength: shape.fixed ? length : 0, maxLength: length });
     }
     case "struct":
-      return fc.tuple(...shape.fields.map((item) => valueOf(item.shape, depth + 1))).map((values) => object(shape.fields.map(({ name }, i) => [name, values[i]])));
+      return fc
+        .tuple(...shape.fields.map((item) => valuesOf(item.shape, depth + 1)))
+        .map((values) => object(shape.fields.map(({ name }, i) => [name, values[i]])));
     case "union":
       return unionValue(shape, depth);
     case "optional":
-      return depth > 3 ? fc.constant(null) : fc.option(valueOf(shape.of, depth + 1));
+      return depth > 3 ? fc.constant(null) : fc.option(valuesOf(shape.of, depth + 1));
     case "reference":
-      return valueOf(shape.to(), depth);
+      return valuesOf(shape.to(), depth);
   }
 }
 
@@ -127,7 +157,7 @@ function unionValue(shape: UnionShape, depth: number): fc.Arbitrary<unknown> {
   const carried = (kinds: [string, unknown][], field: UnionShape["arms"][number]["field"]): fc.Arbitrary<unknown> =>
     field === null
       ? fc.constant(object(kinds))
-      : valueOf(field.shape, depth + 1).map((value) => object([...kinds, [field.name, value]]));
+      : valuesOf(field.shape, depth + 1).map((value) => object([...kinds, [field.name, value]]));
   const say = (value: number | bigint): unknown => (kind.kind === "boolean" ? value === 1 : value);
   const all = arms.flatMap((arm) =>
     arm.cases.map((value) => () => carried([[discriminant.name, say(value)]], arm.field)),
@@ -135,7 +165,15 @@ function unionValue(shape: UnionShape, depth: number): fc.Arbitrary<unknown> {
   const taken = new Set(arms.flatMap((arm) => arm.cases.map(Number)));
   if (otherwise !== undefined && kind.kind === "integer") {
     const value = kind.bits === 64 ? 77n : 77;
-    all.push(() => carried([[discriminant.name, "default"], ["$kind", value]], otherwise));
+    all.push(() =>
+      carried(
+        [
+          [discriminant.name, "default"],
+          ["$kind", value],
+        ],
+        otherwise,
+      ),
+    );
   } else if (otherwise !== undefined) {
     const values = kind.kind === "enum" ? Object.values(kind.members) : [0, 1];
     for (const value of new Set(values.filter((item) => !taken.has(item)))) {

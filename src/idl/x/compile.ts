@@ -19,14 +19,18 @@ export interface CompileOptions {
   readonly defines?: Readonly<Record<string, string>> | undefined;
   /** Default `idiomatic`. */
   readonly names?: NameStyle | undefined;
+  /** What the code is: `ts` (default), or `js` with its declarations, for bundlers. */
+  readonly output?: "ts" | "js" | undefined;
   /** What `string` is in TypeScript: `utf8` (default) a string, strict UTF-8; `bytes` a `Uint8Array`, for peers that send other encodings. */
   readonly strings?: "utf8" | "bytes" | undefined;
 }
 
 /** What became of one `.x` file. */
 export interface CompileResult {
-  /** The TypeScript, or undefined when there was an error. */
+  /** The code, or undefined when there was an error. */
   readonly code: string | undefined;
+  /** The declarations that belong to JavaScript, when that was asked for. */
+  readonly declarations: string | undefined;
   /** The looked-up file and the names it was given, or undefined when there was an error. */
   readonly module: Module | undefined;
   readonly names: Names | undefined;
@@ -35,6 +39,8 @@ export interface CompileResult {
   /** Every file that was read, this one first. */
   readonly files: readonly string[];
 }
+
+const nothing = { code: undefined, declarations: undefined, module: undefined, names: undefined };
 
 /**
  * Compiles a `.x` file (RFC 4506, RFC 5531, and the dialect of rpcgen) to TypeScript: preprocess, parse, check, emit.
@@ -50,12 +56,14 @@ export function compile(path: string, text: string, options: CompileOptions): Co
     const module = analyseFile(new Source(path, text), options, diagnostics, files);
     if (!diagnostics.failed) {
       const names = assignNames(module, options.names ?? "idiomatic", diagnostics);
-      return { code: emit(module, names), module, names, diagnostics: diagnostics.list, files };
+      const code = emit(module, names, options.output ?? "ts");
+      const declarations = options.output === "js" ? emit(module, names, "dts") : undefined;
+      return { code, declarations, module, names, diagnostics: diagnostics.list, files };
     }
   } catch (error) {
     if (!(error instanceof CompileStop)) throw error;
   }
-  return { code: undefined, module: undefined, names: undefined, diagnostics: diagnostics.list, files };
+  return { ...nothing, diagnostics: diagnostics.list, files };
 }
 
 function analyseFile(source: Source, options: CompileOptions, diagnostics: Diagnostics, files: string[]): Module {

@@ -24,7 +24,12 @@ export class CodecEmitter {
   emit(type: NamedType): void {
     const { body } = type;
     const codec = this.#names.codec(type);
-    const declared = `export const ${codec}: XdrCodec<${this.#names.type(type)}>`;
+    const annotation = `: XdrCodec<${this.#names.type(type)}>`;
+    if (this.#out.form === "dts") {
+      this.#out.line(`export declare const ${codec}${annotation};`);
+      return;
+    }
+    const declared = `export const ${codec}${this.#out.typed(annotation)}`;
     if (body.kind === "enum") {
       const name = this.#names.type(type);
       this.#out.line(`${declared} = xdr.enumeration(${JSON.stringify(name)}, ${name});`);
@@ -73,7 +78,7 @@ export class CodecEmitter {
     const next = fields.at(-1);
     if (next === undefined) return;
     const property = this.#names.property(next);
-    this.#out.line(`let node: ${this.#names.type(type)} | null = v;`);
+    this.#out.line(`let node${this.#out.typed(`: ${this.#names.type(type)} | null`)} = v;`);
     this.#out.block("do {", "} while (node !== null);", () => {
       for (const field of fields.slice(0, -1)) this.#encode(field.type, `node.${this.#names.property(field)}`);
       this.#out.line(`node = node.${property};`);
@@ -194,7 +199,7 @@ export class CodecEmitter {
       this.#out.line(`return ${value};`);
       return;
     }
-    this.#out.line(`const result: ${this.#names.type(type)} = ${value};`);
+    this.#out.line(`const result${this.#out.typed(`: ${this.#names.type(type)}`)} = ${value};`);
     this.#out.line("r.leave();");
     this.#out.line("return result;");
   }
@@ -206,7 +211,8 @@ export class CodecEmitter {
     const last = body.fields.at(-1);
     if (last === undefined) return;
     const name = this.#names.type(type);
-    this.#out.block(`function ${this.#nodeReader(type)}(r: XdrReader): ${name} {`, "}", () => {
+    const signature = `(r${this.#out.typed(": XdrReader")})${this.#out.typed(`: ${name}`)}`;
+    this.#out.block(`function ${this.#nodeReader(type)}${signature} {`, "}", () => {
       const next = `${literalKey(this.#names.property(last))}: null`;
       this.#out.line(`return ${this.#decodedFields(body.fields.slice(0, -1), [next])};`);
     });
@@ -325,7 +331,8 @@ export class CodecEmitter {
       case "array": {
         const size = sizeMin(target.element);
         const element = typeText(target.element, this.#names);
-        this.#out.line(`const ${variable}: ${element.includes(" ") ? `(${element})` : element}[] = [];`);
+        const annotation = this.#out.typed(`: ${element.includes(" ") ? `(${element})` : element}[]`);
+        this.#out.line(`const ${variable}${annotation} = [];`);
         if (target.fixed) this.#out.line(`r.countFixed(${target.length}, ${size});`);
         const count = target.fixed ? String(target.length) : `r.count(${target.length}, ${size})`;
         const value = this.#decoded(target.element, variable);

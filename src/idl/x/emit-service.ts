@@ -34,7 +34,13 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
       const contract = names.contract(version);
       const procedures = names.procedures(version);
       out.line();
-      out.block(`export const ${contract}: OncService<${contract}> = oncProgram<${contract}>({`, "});", () => {
+      const annotation = `: OncService<${contract}>`;
+      if (out.form === "dts") {
+        out.line(`export declare const ${contract}${annotation};`);
+        continue;
+      }
+      const typed = out.typed(annotation);
+      out.block(`export const ${contract}${typed} = oncProgram${out.typed(`<${contract}>`)}({`, "});", () => {
         out.line(`name: ${JSON.stringify(program.name)},`);
         out.line(`program: 0x${program.number.toString(16)},`);
         out.line(`version: ${version.number},`);

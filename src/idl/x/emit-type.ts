@@ -1,4 +1,4 @@
-import type { Printer } from "../print.js";
+import { literalKey, type Printer } from "../print.js";
 import { docLines } from "./docs.js";
 import {
   type Case,
@@ -6,6 +6,7 @@ import {
   type Discriminant,
   discriminantOf,
   type Field,
+  type Member,
   type NamedType,
   type Type,
   type Union,
@@ -14,7 +15,8 @@ import { defaultHasKind, type Names } from "./names.js";
 
 export function emitConstant(out: Printer, { name, value }: Constant, names: Names): void {
   const text = typeof value === "string" ? JSON.stringify(value) : numberText(value);
-  out.line(`export const ${names.constant(name)} = ${text};`);
+  const head = `export ${out.form === "dts" ? "declare " : ""}const ${names.constant(name)}`;
+  out.line(out.form === "dts" ? `${head}: ${text};` : `${head} = ${text};`);
 }
 
 /** A number literal, as a bigint where a number would not be exact. */
@@ -32,13 +34,7 @@ export function emitType(out: Printer, type: NamedType, names: Names): void {
       out.line(`export type ${name} = ${typeText(body.of, names)};`);
       break;
     case "enum":
-      out.block(`export const ${name} = {`, "} as const;", () => {
-        for (const member of body.members) {
-          out.doc(docLines(member.docs));
-          out.line(`${member.name === "__proto__" ? '["__proto__"]' : member.name}: ${member.value},`);
-        }
-      });
-      out.line(`export type ${name} = (typeof ${name})[keyof typeof ${name}];`);
+      emitEnum(out, name, body.members);
       break;
     case "struct":
       out.block(`export interface ${name} {`, "}", () => {
@@ -51,6 +47,21 @@ export function emitType(out: Printer, type: NamedType, names: Names): void {
     case "union":
       emitUnion(out, name, body, names);
   }
+}
+
+function emitEnum(out: Printer, name: string, members: readonly Member[]): void {
+  const declared = out.form === "dts";
+  out.block(
+    declared ? `export declare const ${name}: {` : `export const ${name} = {`,
+    declared ? "};" : `}${out.typed(" as const")};`,
+    () => {
+      for (const member of members) {
+        out.doc(docLines(member.docs));
+        out.line(`${declared ? "readonly " : ""}${literalKey(member.name)}: ${member.value}${declared ? ";" : ","}`);
+      }
+    },
+  );
+  if (out.form !== "js") out.line(`export type ${name} = (typeof ${name})[keyof typeof ${name}];`);
 }
 
 function emitUnion(out: Printer, name: string, union: Union, names: Names): void {

@@ -1,4 +1,4 @@
-import { Printer } from "../print.js";
+import { type Form, Printer } from "../print.js";
 import { docLines } from "./docs.js";
 import { CodecEmitter } from "./emit-codec.js";
 import { emitContracts, emitServices } from "./emit-service.js";
@@ -7,13 +7,13 @@ import type { Module } from "./module.js";
 import type { Names } from "./names.js";
 
 /**
- * The TypeScript of a module, in the four roles that rpcgen gives to four files: types (`calc.h`), codecs
+ * The code of a module, in the four roles that rpcgen gives to four files: types (`calc.h`), codecs
  * (`calc_xdr.c`), the typed client (`calc_clnt.c`) and the typed server interface (`calc_svc.c`).
  */
-export function emit(module: Module, names: Names): string {
+export function emit(module: Module, names: Names, form: Form = "ts"): string {
   const stem = module.file.replace(/\.x$/, "");
   const versions = module.programs.flatMap((program) => program.versions);
-  const body = new Printer();
+  const body = new Printer(form);
   const section = (title: string, c: string, present: boolean, print: () => void): void => {
     if (!present) return;
     body.line();
@@ -28,11 +28,12 @@ export function emit(module: Module, names: Names): string {
       emitConstant(body, constant, names);
     }
     for (const type of module.types) {
+      if (form === "js" && type.body.kind !== "enum") continue;
       body.line();
       body.doc(docLines(type.docs));
       emitType(body, type, names);
     }
-    emitContracts(body, module.programs, names);
+    if (form !== "js") emitContracts(body, module.programs, names);
   });
   section("Codecs", "_xdr.c", module.types.length > 0, () => {
     const codecs = new CodecEmitter(body, names);
@@ -43,13 +44,13 @@ export function emit(module: Module, names: Names): string {
   });
   section("Client", "_clnt.c", versions.length > 0, () => {
     emitServices(body, module.programs, names);
-    for (const version of versions) {
+    for (const version of form === "js" ? [] : versions) {
       body.line();
       body.line(`/** What \`connect(${names.contract(version)}, address)\` gives. */`);
       body.line(`export type ${names.client(version)} = Client<${names.contract(version)}>;`);
     }
   });
-  section("Server", "_svc.c", versions.length > 0, () => {
+  section("Server", "_svc.c", versions.length > 0 && form !== "js", () => {
     for (const version of versions) {
       body.line();
       body.line(`/** What \`server.export(${names.contract(version)}, handlers)\` takes. */`);
@@ -64,7 +65,7 @@ export function emit(module: Module, names: Names): string {
 function imports(text: string): string {
   const code = text.replace(/\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"/g, "");
   // What follows tells a use from a property of the same name.
-  const uses = (name: string): boolean => new RegExp(`(?<![\\w$.])${name}(?=[<.;)])`).test(code);
+  const uses = (name: string): boolean => new RegExp(`(?<![\\w$.])${name}(?=[<.;()])`).test(code);
   const onc = ["Client", "Handlers", "NullProcedure", "OncService", "oncProgram", "Procedure"].filter(uses);
   const types = ["XdrCodec", "XdrReader"].filter(uses);
   const lines: string[] = [];

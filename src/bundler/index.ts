@@ -56,8 +56,6 @@ export const farcall: UnpluginInstance<FarcallBundlerOptions | undefined, false>
   }),
 );
 
-export default farcall;
-
 /** Warnings are the bundler's warnings; errors are one, at the first's position, because a bundler stops at one. */
 function report(context: UnpluginContext, diagnostics: readonly Diagnostic[]): void {
   for (const diagnostic of diagnostics) {

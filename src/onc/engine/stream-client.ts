@@ -241,6 +241,8 @@ export class StreamClientEngine extends ClientEngine {
     while (records.next()) {
       if (this.receive(records.buffer, records.start, records.end, now) !== undefined) link.answered = true;
     }
+    // A call that was refused for its credential waits to be sent again; so does what came while no link was trusted.
+    if (this.#queue.size > 0) this.sendQueued(now);
   }
 
   // --- time

@@ -1,3 +1,4 @@
+import type { TlsPeer } from "../model/index.js";
 import type { Stream, StreamEvents, StreamLayer } from "../net/stream.js";
 import { type Clock, realClock } from "./clock.js";
 
@@ -11,8 +12,10 @@ export interface StreamServerSide {
   draining: boolean;
   /** Set when the stream is to be upgraded, once what was answered is written. */
   upgrading: boolean;
-  /** Whether bytes have arrived that are not part of a call that was started. */
-  readonly unread: boolean;
+  /** Bytes that have arrived and are not part of a call that was started. */
+  readonly unread: number;
+  /** The stream is another one now. */
+  upgraded(tls: TlsPeer | undefined): void;
   push(chunk: Uint8Array): void;
   /** Starts what has arrived, a batch at a time; says whether there may be more. Throws when the peer is to be cut off. */
   pump(): boolean;
@@ -21,6 +24,10 @@ export interface StreamServerSide {
 export interface StreamServerDriveEvents {
   /** The connection is over: the engine's side of it is to be ended. */
   readonly onClose: (reason: Error | undefined) => void;
+  /** How many bytes of an unfinished record, or of calls that cannot start yet, are kept. */
+  readonly onBuffered?: ((bytes: number) => void) | undefined;
+  /** Most bytes of replies that the peer has not taken. */
+  readonly writeBacklogMax?: number | undefined;
   /** What an upgrade puts between the stream and its use; without it none is possible. */
   readonly layer?: StreamLayer | undefined;
 }
@@ -37,6 +44,13 @@ export class StreamServerDrive {
   readonly #clock: Clock;
   #paused = false;
   #congested = false;
+  #buffered = 0;
+  readonly #onBuffered: (bytes: number) => void;
+  readonly #writeBacklogMax: number;
+  /** When the peer last sent anything, in the clock's milliseconds. */
+  heardAt: number;
+  /** Since when a record is unfinished. */
+  recordSince: number | undefined = undefined;
   #scheduled = false;
   #closed = false;
   #upgrading = false;
@@ -46,10 +60,15 @@ export class StreamServerDrive {
     this.#stream = stream;
     this.#clock = clock;
     this.#layer = events.layer;
+    this.#onBuffered = events.onBuffered ?? (() => {});
+    this.#writeBacklogMax = events.writeBacklogMax ?? Number.POSITIVE_INFINITY;
+    this.heardAt = clock.now();
     this.#events = {
       onData: (chunk) => {
+        this.heardAt = clock.now();
         side.push(chunk);
         this.#run();
+        this.#watch();
       },
       onDrain: () => {
         this.#congested = false;
@@ -85,17 +104,27 @@ export class StreamServerDrive {
     this.#stream.destroy(reason);
   }
 
+  /** Notes what is left unfinished by the last chunk. */
+  #watch(): void {
+    const { unread } = this.#side;
+    if (unread === 0) this.recordSince = undefined;
+    else if (!this.#side.held) this.recordSince ??= this.heardAt;
+    if (unread === this.#buffered) return;
+    this.#buffered = unread;
+    this.#onBuffered(unread);
+  }
+
   /** Puts the layer between the stream and its use, in the middle of the connection's life. */
   async #upgrade(): Promise<void> {
     const layer = this.#layer;
     try {
       // RFC 9289, section 5.1.1: what came in clear text behind the request must not be taken for protected.
-      if (this.#side.unread) throw new Error("the peer sent more before the upgrade that it asked for");
+      if (this.#side.unread > 0) throw new Error("the peer sent more before the upgrade that it asked for");
       if (layer === undefined) throw new Error("this connection cannot be upgraded");
       this.#upgrading = true;
       const upgraded = await layer(this.#stream, "server");
       this.#upgrading = false;
-      this.#side.upgrading = false;
+      this.#side.upgraded(upgraded.tls);
       this.#stream = upgraded;
       this.#paused = false;
       this.#congested = false;
@@ -138,6 +167,10 @@ export class StreamServerDrive {
 
   #flush(): void {
     const batch = this.#side.replies.take();
-    if (batch !== undefined && !this.#stream.write(batch.bytes, batch.written)) this.#congested = true;
+    if (batch === undefined || this.#stream.write(batch.bytes, batch.written)) return;
+    this.#congested = true;
+    if (this.#stream.backlog > this.#writeBacklogMax) {
+      this.destroy(new Error(`the peer leaves more than ${this.#writeBacklogMax} bytes unread (writeBacklogMax)`));
+    }
   }
 }

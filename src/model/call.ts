@@ -22,6 +22,22 @@ export interface Caller {
   /** Where the call came from, such as `tcp://127.0.0.1:40312`. */
   readonly address: string;
   readonly identity: Identity;
+  /** What the TLS session proved; undefined where there is none. */
+  readonly tls?: TlsPeer | undefined;
+}
+
+/** The other end of a TLS session. */
+export interface TlsPeer {
+  /** Such as `TLSv1.3`. */
+  readonly protocol: string;
+  /** Whether it showed a certificate that the trusted ones vouch for. */
+  readonly verified: boolean;
+  /** The common name of its certificate, if it showed one. */
+  readonly subject?: string | undefined;
+  /** Its other names, such as `DNS:host.example` and `IP Address:127.0.0.1`. */
+  readonly altNames?: readonly string[] | undefined;
+  /** SHA-256 of its certificate, in hexadecimal pairs with colons. */
+  readonly fingerprint256?: string | undefined;
 }
 
 /** What a caller claims or has proved to be. Flavors extend it. */

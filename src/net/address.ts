@@ -2,12 +2,12 @@ import { RpcError } from "../model/index.js";
 
 /** An address as a user writes it, taken apart. */
 export type Address =
-  | { readonly scheme: "tcp" | "udp"; readonly host: string; readonly port: number | undefined }
+  | { readonly scheme: "tcp" | "udp" | "tls"; readonly host: string; readonly port: number | undefined }
   | { readonly scheme: "unix"; readonly path: string }
   | { readonly scheme: "memory" | "memory+datagram"; readonly name: string };
 
 const forms =
-  "tcp://HOST[:PORT], udp://HOST[:PORT], unix:/PATH, memory://NAME or memory+datagram://NAME (IPv6 hosts in brackets)";
+  "tcp://HOST[:PORT], udp://HOST[:PORT], tls://HOST:PORT, unix:/PATH, memory://NAME or memory+datagram://NAME (IPv6 hosts in brackets)";
 
 /**
  * Takes an address apart.
@@ -24,12 +24,12 @@ export function parseAddress(text: string): Address {
   if (memory?.[1] !== undefined && memory[2] !== undefined) {
     return { scheme: memory[1] as "memory" | "memory+datagram", name: memory[2] };
   }
-  const ip = /^(tcp|udp):\/\/(\[[^\]]+\]|[^:/[\]@?#]+)(?::(\d+))?\/?$/.exec(text);
+  const ip = /^(tcp|udp|tls):\/\/(\[[^\]]+\]|[^:/[\]@?#]+)(?::(\d+))?\/?$/.exec(text);
   if (ip === null) throw badAddress(text, "it has none of the known forms");
   const [, scheme, host = "", port] = ip;
   if (port !== undefined && Number(port) > 65_535) throw badAddress(text, "a port is at most 65535");
   return {
-    scheme: scheme as "tcp" | "udp",
+    scheme: scheme as "tcp" | "udp" | "tls",
     host: host.startsWith("[") ? host.slice(1, -1) : host,
     port: port === undefined ? undefined : Number(port),
   };

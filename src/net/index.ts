@@ -10,4 +10,5 @@ export {
   openDatagram,
   openStream,
 } from "./open.js";
+export { alpnSunRpc, type TlsClientCredentials, type TlsCredentials, type TlsServerCredentials, tlsLayer } from "./tls.js";
 export type { Stream, StreamEvents, StreamLayer, StreamListener } from "./stream.js";

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { TlsPeer } from "../model/index.js";
 import type { Stream, StreamEvents } from "./stream.js";
 
 /**
@@ -9,14 +10,16 @@ import type { Stream, StreamEvents } from "./stream.js";
 export class NodeStream implements Stream {
   readonly peer: string;
   readonly local: string;
+  readonly tls: TlsPeer | undefined;
   readonly #socket: Socket;
   #events: StreamEvents | undefined;
   #error: Error | undefined;
 
-  constructor(socket: Socket, peer: string, local: string) {
+  constructor(socket: Socket, peer: string, local: string, tls?: TlsPeer | undefined) {
     this.#socket = socket;
     this.peer = peer;
     this.local = local;
+    this.tls = tls;
     // An error event without a listener would end the process, and it may come before `start`.
     socket.on("error", this.#onError);
   }

@@ -7,7 +7,7 @@ import { bindUdp, connectUdp } from "./udp.js";
 import { connectUnix, listenUnix } from "./unix.js";
 
 /** An address that can be opened: its port is known. */
-export type CompleteAddress = Exclude<Address, { scheme: "tcp" | "udp" }> | (Address & { readonly port: number });
+export type CompleteAddress = Exclude<Address, { scheme: "tcp" | "udp" | "tls" }> | (Address & { readonly port: number });
 
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
@@ -24,6 +24,7 @@ export function isDatagram(address: Address): boolean {
 export function openStream(address: CompleteAddress, options: OpenOptions): Promise<Stream> {
   switch (address.scheme) {
     case "tcp":
+    case "tls": // the layer above is the protocol's to put in place
       return connectTcp(address.host, address.port, options);
     case "unix":
       return connectUnix(address.path, options);
@@ -57,6 +58,7 @@ export async function listenStream(
 ): Promise<StreamListener> {
   switch (address.scheme) {
     case "tcp":
+    case "tls":
       return await listenTcp(address.host, address.port, onConnection);
     case "unix":
       return await listenUnix(address.path, onConnection);

@@ -1,3 +1,5 @@
+import type { TlsPeer } from "../model/index.js";
+
 /**
  * A connected byte stream: TCP, Unix, memory, and whatever is layered on one. The contract that drives build on.
  *
@@ -8,6 +10,8 @@ export interface Stream {
   readonly peer: string;
   /** This end. */
   readonly local: string;
+  /** What TLS proved about the other end; undefined in clear text. */
+  readonly tls?: TlsPeer | undefined;
   /** Bytes accepted by `write` that the peer's side has not taken yet. */
   readonly backlog: number;
   /** Starts the flow of events. Call it once, in the turn in which the stream was obtained. */

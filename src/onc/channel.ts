@@ -7,25 +7,13 @@ import {
   type CallOptions,
   type ClientStats,
   narrows,
-  type ResolveQuery,
   type Resolver,
   RpcError,
   type RpcErrorCode,
   type Semantics,
   type Signal,
 } from "../model/index.js";
-import {
-  type Address,
-  type CompleteAddress,
-  isDatagram,
-  type MemoryNetwork,
-  openDatagram,
-  openStream,
-  parseAddress,
-  type Stream,
-} from "../net/index.js";
-import { nothing } from "../xdr/index.js";
-import { argsCodec } from "./args.js";
+import { isDatagram, type MemoryNetwork, parseAddress } from "../net/index.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
 import {
   type CallTarget,
@@ -36,7 +24,9 @@ import {
   StreamClientEngine,
 } from "./engine/index.js";
 import { ClntStat, clntStatus } from "./status.js";
-import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
+import { type ClientTls, type Reach, reachDatagram, reachStream } from "./reach.js";
+import { nullTarget } from "./targets.js";
+import type { StreamUpgrade } from "./upgrade.js";
 
 /** Milliseconds a call takes at most, as in C. */
 export const timeoutMsDefault = 25_000;
@@ -74,6 +64,8 @@ export interface OncClientOptions {
   readonly probeAfterMs?: number | undefined;
   /** Milliseconds it may take to say so, before new calls go to a new connection; default 10,000. */
   readonly probeTimeoutMs?: number | undefined;
+  /** TLS 1.3 for `tcp:` addresses (asked for by AUTH_TLS, RFC 9289) and `tls:` ones (from the first byte). */
+  readonly tls?: ClientTls | undefined;
   /** Upgrades every connection before its first call. */
   readonly upgrade?: StreamUpgrade | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
@@ -131,7 +123,10 @@ export class OncChannel {
       version,
       connectTimeoutMs,
       options,
-      engine,
+      onReached(peer, times) {
+        engine.peer = peer;
+        engine.reach = times;
+      },
     });
     if (isDatagram(parsed)) {
       const engine = new DatagramClientEngine({
@@ -220,11 +215,6 @@ export class OncChannel {
   }
 }
 
-/** The NULL procedure of a program: RFC 5531, section 12.1 reserves number 0 for it. It may always be repeated. */
-export function nullTarget(program: number, version: number, name: string): CallTarget {
-  return { name, program, version, procedure: 0, args: argsCodec([]), result: nothing, semantics: "at-least-once" };
-}
-
 function checkTimeout(ms: number, name: string): number {
   const problem = timeoutProblem(ms);
   if (problem !== undefined) throw new RpcError("invalid-argument", `${name} ${problem}`, { executed: "no" });
@@ -252,96 +242,4 @@ function listen(signals: readonly Signal[], onAbort: (reason: unknown) => void):
   return () => {
     for (const remove of removers) remove();
   };
-}
-
-// --- finding and reaching the server
-
-interface Reach {
-  readonly address: Address;
-  readonly text: string;
-  readonly program: number;
-  readonly version: number;
-  readonly connectTimeoutMs: number;
-  readonly options: OncClientOptions;
-  readonly engine: StreamClientEngine | DatagramClientEngine;
-}
-
-async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
-  const startedAt = performance.now();
-  const address = await complete(reach);
-  const resolvedAt = performance.now();
-  try {
-    const plain = await openStream(address, { signal, network: reach.options.network });
-    const { upgrade } = reach.options;
-    const ping = nullTarget(reach.program, reach.version, "NULL");
-    const stream = upgrade === undefined ? plain : await upgradeStream(plain, upgrade, ping, reach.connectTimeoutMs);
-    note(reach, startedAt, resolvedAt, stream.peer);
-    return stream;
-  } catch (error) {
-    throw unreachable(error, reach.text);
-  }
-}
-
-async function reachDatagram(reach: Reach): ReturnType<typeof openDatagram> {
-  const startedAt = performance.now();
-  const address = await complete(reach);
-  const resolvedAt = performance.now();
-  try {
-    const opened = await openDatagram(address, { network: reach.options.network });
-    note(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(reach.text, address.port) : reach.text);
-    return opened;
-  } catch (error) {
-    throw unreachable(error, reach.text);
-  }
-}
-
-/** Finds the port where the address has none. */
-async function complete(reach: Reach): Promise<CompleteAddress> {
-  const { address, options } = reach;
-  if (!("port" in address) || address.port !== undefined) return address as CompleteAddress;
-  if (options.resolver === undefined) {
-    throw new RpcError("invalid-argument", `${reach.text} has no port, and there is no resolver to find one`, {
-      executed: "no",
-    });
-  }
-  const query: ResolveQuery = {
-    transport: address.scheme,
-    host: address.host,
-    program: reach.program,
-    version: reach.version,
-    timeoutMs: reach.connectTimeoutMs,
-  };
-  return parseAddress(await options.resolver.resolve(query)) as CompleteAddress;
-}
-
-function note(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
-  const { engine } = reach;
-  engine.peer = peer;
-  const asked = "port" in reach.address && reach.address.port === undefined;
-  engine.reach = {
-    ...(asked ? { resolve: resolvedAt - startedAt } : {}),
-    connect: performance.now() - resolvedAt,
-  };
-}
-
-function withPort(text: string, port: number): string {
-  return /:\d+\/?$/.test(text) ? text : `${text.replace(/\/$/, "")}:${port}`;
-}
-
-/** Says in one line why a server could not be reached; nothing was sent, so nothing ran. */
-function unreachable(error: unknown, address: string): RpcError {
-  if (error instanceof RpcError) return error;
-  const code = (error as { code?: unknown } | undefined)?.code;
-  const text = error instanceof Error ? error.message : String(error);
-  const details = { executed: "no" as const, peer: address, cause: error };
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return new RpcError("not-found", `${address}: the host is not known (${text})`, {
-      ...details,
-      status: clntStatus(ClntStat.RPC_UNKNOWNHOST),
-    });
-  }
-  return new RpcError("unavailable", `${address} cannot be reached: ${text}`, {
-    ...details,
-    status: clntStatus(ClntStat.RPC_SYSTEMERROR),
-  });
 }

@@ -1,9 +1,10 @@
 import { type CallOptions, type Client, RpcError, type Semantics } from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
-import { nullTarget, OncChannel, type OncClientOptions } from "./channel.js";
+import { OncChannel, type OncClientOptions } from "./channel.js";
 import type { CallTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
+import { nullTarget } from "./targets.js";
 import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
 
 export type { OncClientOptions } from "./channel.js";

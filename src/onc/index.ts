@@ -24,4 +24,7 @@ export { AuthFlavor, type OpaqueAuth } from "./message.js";
 export { type OncProcedure, type OncService, oncProgram } from "./program.js";
 export { type Onc, onc } from "./protocol.js";
 export { AcceptStat, AuthStat, ClntStat, RejectStat } from "./status.js";
+export type { ServerLimits } from "./endpoints.js";
+export type { ClientTls } from "./reach.js";
+export type { OncServerOptions, ServerTls } from "./server.js";
 export type { StreamUpgrade } from "./upgrade.js";

@@ -1,39 +1,30 @@
 import { randomBytes } from "node:crypto";
-import { endSession, type Lifetime, ObjectProvider } from "../call/lifetime.js";
-import { realClock } from "../drive/clock.js";
-import { StreamServerDrive } from "../drive/stream-server.js";
+import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import { type CallContext, type Caller, RpcError } from "../model/index.js";
 import {
   type Address,
-  bindDatagram,
   type CompleteAddress,
-  type Datagram,
   isDatagram,
-  listenStream,
   type MemoryNetwork,
   parseAddress,
-  type Stream,
   type StreamLayer,
-  type StreamListener,
+  type TlsServerCredentials,
+  tlsLayer,
 } from "../net/index.js";
 import { nothing, type XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
-import { type ServerAuth, serverAuthNone, serverAuthSys } from "./auth/index.js";
+import { type ServerAuth, serverAuthNone, serverAuthSys, serverAuthTls } from "./auth/index.js";
+import { Endpoints, type ServerLimits } from "./endpoints.js";
 import {
-  DatagramServer,
-  type DatagramServerLink,
-  runningCallsMax,
   type ServedProcedure,
   type ServedVersion,
   type ServerCall,
   ServerEngine,
   type ServerHost,
-  type ServerLink,
-  StreamServerLink,
 } from "./engine/index.js";
 import type { Target } from "./message.js";
 import { type OncService, proceduresOf } from "./program.js";
-import type { AuthStat } from "./status.js";
+import { AuthStat } from "./status.js";
 
 /** What a server reports beside an error of a handler. */
 export interface FailedCall {
@@ -42,21 +33,24 @@ export interface FailedCall {
   readonly caller: Caller;
 }
 
-export interface OncServerOptions {
+/** TLS at the server's end. */
+export interface ServerTls extends TlsServerCredentials {
+  /**
+   * `required` answers calls in clear text with AUTH_TOOWEAK, and refuses to listen on UDP, which Node cannot protect;
+   * `opportunistic`, the default, serves both.
+   */
+  readonly policy?: "required" | "opportunistic" | undefined;
+}
+
+export interface OncServerOptions extends ServerLimits {
   /** The flavors that are accepted; default AUTH_NONE and AUTH_SYS. */
   readonly auth?: readonly ServerAuth[] | undefined;
   /** Refuses a call before its handler runs, by giving an `auth_stat` such as AUTH_TOOWEAK. */
   readonly authorize?: ((context: CallContext) => AuthStat | undefined) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
   readonly onError?: ((error: unknown, call: FailedCall) => void) | undefined;
-  /** Most bytes of a call; default 16 MiB. A peer that sends more loses the connection. */
-  readonly recordSizeMax?: number | undefined;
-  /** Most bytes of a reply in one datagram; default 65,507. A larger one is answered with SYSTEM_ERR. */
-  readonly datagramSizeMax?: number | undefined;
-  /** Most calls of one connection that run at once; default 1,024. The connection is not read meanwhile. */
-  readonly runningPerConnectionMax?: number | undefined;
-  /** Most calls that run at once; default 16,384. Connections are not read, and datagrams dropped, meanwhile. */
-  readonly runningCallsMax?: number | undefined;
+  /** Serves TLS 1.3 on `tls:` addresses, and on `tcp:` ones to clients that ask for it by AUTH_TLS (RFC 9289). */
+  readonly tls?: ServerTls | undefined;
   /** What is put between a stream and its use when a flavor asks for an upgrade (`AuthAccepted.upgrade`). */
   readonly layer?: StreamLayer | undefined;
   /** How many AUTH_SHORT handles to give out; default 0, none. */
@@ -75,18 +69,15 @@ interface DynamicExport {
 export class OncServer {
   readonly #options: OncServerOptions;
   readonly #engine: ServerEngine;
-  readonly #runningMax: number;
   readonly #exports = new Map<ServedVersion, ObjectProvider>();
   readonly #dynamic = new Map<string, DynamicExport>();
-  readonly #listeners: StreamListener[] = [];
-  readonly #connections = new Map<StreamServerLink, StreamServerDrive>();
-  readonly #sockets = new Map<Datagram, DatagramServer>();
-  /** Wakes `close` when something has ended. */
-  #onEnded: () => void = () => {};
+  readonly #endpoints: Endpoints;
+  /** TLS for `tls:` addresses and for AUTH_TLS. */
+  readonly #tls: StreamLayer | undefined;
 
   constructor(options: OncServerOptions = {}) {
     this.#options = options;
-    this.#runningMax = options.runningCallsMax ?? runningCallsMax;
+    this.#tls = options.tls === undefined ? undefined : tlsLayer(options.tls);
     const auth = options.auth ?? [
       serverAuthNone,
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: (size) => randomBytes(size) }),
@@ -94,10 +85,21 @@ export class OncServer {
     const host: ServerHost = {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),
-      authorize: options.authorize,
+      authorize: (call) => this.#authorize(call),
       newAborter: () => new AbortController(),
     };
-    this.#engine = new ServerEngine(host, auth);
+    this.#engine = new ServerEngine(host, this.#tls === undefined ? auth : [...auth, serverAuthTls]);
+    this.#endpoints = new Endpoints(this.#engine, { ...options, layer: options.layer ?? this.#tls });
+  }
+
+  /** RFC 9289, section 4.2: where TLS is required, clear text is too weak for anything but procedure 0. */
+  #authorize(call: ServerCall): AuthStat | undefined {
+    const { tls, authorize } = this.#options;
+    if (tls?.policy === "required" && call.target.number !== 0 && call.link.tls === undefined) {
+      // What stays on this machine needs none.
+      if (/^(tcp|udp):/.test(call.link.peer)) return AuthStat.AUTH_TOOWEAK;
+    }
+    return authorize?.(call);
   }
 
   /** Serves a version of a program. Throws RangeError when it is served already, TypeError for a missing handler. */
@@ -161,7 +163,7 @@ export class OncServer {
 
   /** Whether this protocol can be served at the address. */
   static fits(address: Address): boolean {
-    return ["tcp", "udp", "unix", "memory", "memory+datagram"].includes(address.scheme);
+    return ["tcp", "tls", "udp", "unix", "memory", "memory+datagram"].includes(address.scheme);
   }
 
   /**
@@ -181,49 +183,22 @@ export class OncServer {
       const message = `${text} has no sessions, so per-session objects cannot be served there`;
       throw new RpcError("invalid-argument", message, { executed: "no" });
     }
+    if (address.scheme === "udp" && this.#options.tls?.policy === "required") {
+      const message = `${text} cannot be protected: Node has no DTLS, and the server's tls.policy is "required"`;
+      throw new RpcError("invalid-argument", message, { executed: "no" });
+    }
+    if (address.scheme === "tls" && this.#tls === undefined) {
+      throw new RpcError("invalid-argument", `${text} needs the server's tls option, with cert and key`, { executed: "no" });
+    }
     try {
-      return await (datagrams ? this.#bind(address as CompleteAddress) : this.#accept(address as CompleteAddress));
+      const complete = address as CompleteAddress;
+      if (datagrams) return await this.#endpoints.bind(complete);
+      if (address.scheme !== "tls") return await this.#endpoints.accept(complete);
+      return (await this.#endpoints.accept(complete, this.#tls)).replace(/^tcp:/, "tls:");
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new RpcError("unavailable", `cannot listen on ${text}: ${why}`, { executed: "no", cause: error });
     }
-  }
-
-  async #accept(address: CompleteAddress): Promise<string> {
-    const { network } = this.#options;
-    const listener = await listenStream(address, (stream) => this.#connected(stream), { network });
-    this.#listeners.push(listener);
-    return listener.address;
-  }
-
-  #connected(stream: Stream): void {
-    const link = new StreamServerLink(this.#engine, stream.peer, this.#options);
-    const drive = new StreamServerDrive(link, stream, {
-      onClose: (reason) => {
-        this.#connections.delete(link);
-        abandon(link, reason);
-        endSession(link.session);
-        this.#onEnded();
-      },
-      layer: this.#options.layer,
-    });
-    this.#connections.set(link, drive);
-  }
-
-  async #bind(address: CompleteAddress): Promise<string> {
-    const { network } = this.#options;
-    const socket = await bindDatagram(address, { network });
-    const side = new DatagramServer(this.#engine, this.#options);
-    this.#sockets.set(socket, side);
-    socket.start({
-      onDatagram: (bytes, from) =>
-        side.receive(bytes, from.port === 0 ? from.host : `udp://${from.host}:${from.port}`, (reply) =>
-          socket.send(reply, from),
-        ),
-      // An earlier reply found nobody: the caller is gone, and would have to ask again.
-      onError: () => {},
-    });
-    return socket.local;
   }
 
   // --- calls
@@ -249,7 +224,7 @@ export class OncServer {
   #later(call: ServerCall, value: PromiseLike<unknown>, provider: ObjectProvider | undefined, object: object | undefined): void {
     const end = (): void => {
       if (object !== undefined) provider?.release(object);
-      this.#ended(call.link);
+      this.#endpoints.ended(call.link);
     };
     value.then(
       (result) => {
@@ -261,14 +236,6 @@ export class OncServer {
         end();
       },
     );
-  }
-
-  #ended(link: ServerLink): void {
-    // The last place of all was taken: whoever waits for it may be any connection.
-    if (this.#engine.running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
-    else if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
-    if (!(link instanceof StreamServerLink)) for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
-    this.#onEnded();
   }
 
   #report(error: unknown, call: ServerCall): void {
@@ -292,37 +259,8 @@ export class OncServer {
    * Stops accepting, gives the calls that run `drainMs` milliseconds to end, then fires the signals of those that
    * still run and ends every connection.
    */
-  async close(drainMs: number): Promise<void> {
-    const listeners = this.#listeners.splice(0);
-    await Promise.all(listeners.map((listener) => listener.close()));
-    for (const drive of this.#connections.values()) drive.drain();
-    for (const side of this.#sockets.values()) side.draining = true;
-    await this.#idle(drainMs);
-    for (const drive of this.#connections.values()) drive.destroy(new Error("the server is closing"));
-    for (const [socket, side] of this.#sockets) {
-      for (const link of side.links) abandon(link, new Error("the server is closing"));
-      await socket.close();
-    }
-    this.#sockets.clear();
-    await this.#idle(1_000);
-  }
-
-  /** Waits until no call runs and no connection is left, at most for `ms` milliseconds. */
-  async #idle(ms: number): Promise<void> {
-    const isIdle = (): boolean =>
-      this.#connections.size === 0 && [...this.#sockets.values()].every(({ links }) => links.size === 0);
-    if (isIdle() || ms <= 0) return;
-    await new Promise<void>((resolve) => {
-      const limit = realClock.alarm(resolve);
-      limit.keepAlive(true);
-      limit.set(realClock.now() + ms);
-      this.#onEnded = () => {
-        if (!isIdle()) return;
-        limit.clear();
-        resolve();
-      };
-    });
-    this.#onEnded = () => {};
+  close(drainMs: number): Promise<void> {
+    return this.#endpoints.close(drainMs);
   }
 }
 
@@ -357,10 +295,4 @@ function checkHandlers(served: ServedVersion, object: object): void {
   );
   if (missing.length === 0) return;
   throw new TypeError(`${served.name}: no handler for ${missing.map(({ name }) => name).join(", ")}`);
-}
-
-/** Nobody waits for this link's answers any more. */
-function abandon(link: ServerLink, reason: Error | undefined): void {
-  link.gone = true;
-  link.aborter?.abort(reason ?? new Error("the caller hung up"));
 }

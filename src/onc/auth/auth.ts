@@ -46,8 +46,13 @@ export interface ServerAuth {
   authenticate(call: CallHeader, message: AuthenticatedBytes): AuthVerdict;
 }
 
-/** The bytes that a verifier covers: from `start` to `credentialEnd` of `buffer`. */
+/**
+ * What a flavor sees of a call beside its header: the bytes that a verifier covers, from `start` to `credentialEnd` of
+ * `buffer`, and what it came over.
+ */
 export interface AuthenticatedBytes {
+  /** Whether the stream that it came over can be upgraded. */
+  readonly upgradable: boolean;
   readonly buffer: Uint8Array;
   readonly start: number;
   readonly credentialEnd: number;

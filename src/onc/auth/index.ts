@@ -1,5 +1,6 @@
 export type { AuthAccepted, AuthenticatedBytes, AuthVerdict, ClientAuth, ServerAuth } from "./auth.js";
 export { clientAuthNone, serverAuthNone } from "./none.js";
+export { clientAuthTls, serverAuthTls } from "./tls.js";
 export {
   type AuthSysIdentity,
   type AuthSysParams,

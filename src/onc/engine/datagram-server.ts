@@ -14,6 +14,8 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly peer: string;
   readonly session: undefined = undefined;
   readonly size = 0;
+  readonly tls: undefined = undefined;
+  readonly upgradable = false;
   running = 0;
   gone = false;
   aborter: Aborter | undefined = undefined;

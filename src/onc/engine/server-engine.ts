@@ -1,8 +1,8 @@
 import type { SessionObjects } from "../../call/lifetime.js";
-import type { Caller, ContextSignal, CallContext, Identity } from "../../model/index.js";
+import type { CallContext, Caller, ContextSignal, Identity, TlsPeer } from "../../model/index.js";
 import { explainEncode, type XdrCodec, XdrReader, type XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
-import type { AuthAccepted, ServerAuth } from "../auth/index.js";
+import type { AuthAccepted, AuthVerdict, ServerAuth } from "../auth/index.js";
 import {
   AuthFlavor,
   authNone,
@@ -52,6 +52,10 @@ export interface ServerLink {
   running: number;
   /** Nobody is there any more to answer. */
   gone: boolean;
+  /** What TLS proved about the peer; undefined in clear text. */
+  readonly tls: TlsPeer | undefined;
+  /** Whether the stream can be upgraded: there is a layer for it, and it has not been. */
+  readonly upgradable: boolean;
   /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
   upgrading?: boolean;
   /** Runs when nobody is there any more. Made when the first handler looks at its signal. */
@@ -196,7 +200,7 @@ export class ServerEngine {
 
   #call(link: ServerLink, header: CallHeader, r: XdrReader, buffer: Uint8Array, start: number): void {
     const { xid } = header;
-    const auth = this.#authenticate(header, buffer, start);
+    const auth = this.#authenticate(link, header, buffer, start);
     if (auth.denied !== undefined) return this.#refuse(link, xid, { stat: "AUTH_ERROR", why: auth.denied });
     const versions = this.#programs.get(header.program);
     if (versions === undefined) return this.#refuse(link, xid, { stat: "PROG_UNAVAIL" }, auth.verifier);
@@ -224,11 +228,16 @@ export class ServerEngine {
     this.#host.dispatch(call);
   }
 
-  #authenticate(header: CallHeader, buffer: Uint8Array, start: number): AuthAccepted | { readonly denied: AuthStat } {
+  #authenticate(link: ServerLink, header: CallHeader, buffer: Uint8Array, start: number): AuthVerdict {
     const { flavor } = header.credential;
     const auth = this.#auth.get(flavor);
     if (auth !== undefined) {
-      return auth.authenticate(header, { buffer, start, credentialEnd: header.credentialEnd });
+      return auth.authenticate(header, {
+        buffer,
+        start,
+        credentialEnd: header.credentialEnd,
+        upgradable: link.upgradable,
+      });
     }
     // RFC 5531, section 12.1: procedure 0 needs no authentication, whatever the server otherwise asks for.
     if (flavor === AuthFlavor.AUTH_NONE && header.procedure === 0) return anonymous;
@@ -283,6 +292,6 @@ export class ServerEngine {
 const anonymous: AuthAccepted = { identity: { flavor: "none", verified: false }, verifier: authNone };
 
 function callerOf(link: ServerLink, identity: Identity): Caller {
-  if (link.caller?.identity !== identity) link.caller = { address: link.peer, identity };
+  if (link.caller?.identity !== identity) link.caller = { address: link.peer, identity, tls: link.tls };
   return link.caller;
 }

@@ -1,7 +1,7 @@
 import { RecordReader } from "../record.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 import type { Aborter, ServerEngine, ServerLink } from "./server-engine.js";
-import type { Caller } from "../../model/index.js";
+import type { Caller, TlsPeer } from "../../model/index.js";
 
 /** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
 export const runningPerConnectionMax = 1_024;
@@ -11,6 +11,7 @@ export const runningCallsMax = 16_384;
 
 export interface StreamServerLimits {
   readonly recordSizeMax?: number | undefined;
+  readonly fragmentsMax?: number | undefined;
   readonly runningPerConnectionMax?: number | undefined;
   readonly runningCallsMax?: number | undefined;
 }
@@ -28,6 +29,10 @@ export class StreamServerLink implements ServerLink {
   draining = false;
   /** A call was answered that asks for an upgrade: nothing more is read before it is done. */
   upgrading = false;
+  upgradable = false;
+  tls: TlsPeer | undefined = undefined;
+  /** Bytes of it in the sum of all connections. */
+  buffered = 0;
   readonly #engine: ServerEngine;
   readonly #records: RecordReader;
   readonly #runningMax: number;
@@ -47,9 +52,18 @@ export class StreamServerLink implements ServerLink {
     return this.draining || this.upgrading || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax;
   }
 
-  /** Whether bytes have arrived that no call was made of. */
-  get unread(): boolean {
-    return this.#records.partial || this.#records.held > 0;
+  /** Bytes that have arrived and that no call was made of; a record's mark counts too. */
+  get unread(): number {
+    const { held, partial } = this.#records;
+    return held === 0 && partial ? 1 : held;
+  }
+
+  /** The stream was upgraded: whoever calls from now on may be known better. */
+  upgraded(tls: TlsPeer | undefined): void {
+    this.upgrading = false;
+    this.upgradable = false;
+    this.tls = tls;
+    this.caller = undefined;
   }
 
   /** Takes the next chunk. */

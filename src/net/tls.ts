@@ -1,0 +1,126 @@
+import type { Socket } from "node:net";
+import { connect, createSecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
+import type { TlsPeer } from "../model/index.js";
+import { NodeStream } from "./node-stream.js";
+import type { Stream, StreamLayer } from "./stream.js";
+
+/** The application protocol that a TLS session of ONC RPC is for: RFC 9289, section 5.1. */
+export const alpnSunRpc = "sunrpc";
+
+/** Keys, certificates and trust; PEM text or bytes, as Node takes them. */
+export interface TlsCredentials {
+  /** The certificates that are trusted; default: Node's own. */
+  readonly ca?: SecureContextOptions["ca"];
+  /** One's own certificate, for the server, and for a client that authenticates itself. */
+  readonly cert?: SecureContextOptions["cert"];
+  readonly key?: SecureContextOptions["key"];
+  readonly passphrase?: string | undefined;
+}
+
+export interface TlsClientCredentials extends TlsCredentials {
+  /** The name that the server's certificate must have; default: the host of the address. */
+  readonly servername?: string | undefined;
+}
+
+export interface TlsServerCredentials extends TlsCredentials {
+  /** Whether clients must show a certificate that `ca` vouches for; default false: they may. */
+  readonly requireClientCertificate?: boolean | undefined;
+}
+
+/** How long a handshake may take, in milliseconds: as long as connecting may. */
+const handshakeTimeoutMs = 5_000;
+
+/**
+ * Puts TLS 1.3 above a TCP stream, at either end. The client checks the server's certificate and name; a server that
+ * asks for certificates checks the client's. A peer that does not agree on `sunrpc` is refused. There are no early data.
+ *
+ * The layer rejects with the system's or OpenSSL's error, and the stream below is destroyed.
+ */
+export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredentials, host = ""): StreamLayer {
+  // Made once, and at once: a key that cannot be read is the user's mistake, not a connection's.
+  const secureContext = createSecureContext({
+    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
+    ...(credentials.key === undefined ? {} : { key: credentials.key }),
+    ...(credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase }),
+    minVersion: "TLSv1.3",
+  });
+  return async (below, side) => {
+    const socket = below.detach() as Socket;
+    const common = { secureContext, ALPNProtocols: [alpnSunRpc] };
+    const required = credentials.requireClientCertificate === true;
+    const secured =
+      side === "client"
+        ? // A host that is an address is checked against the certificate's addresses, but is no server name.
+          connect({ ...common, socket, host, ...serverName(credentials.servername ?? host) })
+        : new TLSSocket(socket, {
+            ...common,
+            isServer: true,
+            requestCert: required || credentials.ca !== undefined,
+            rejectUnauthorized: required,
+          });
+    await handshake(secured, side === "client" ? "secureConnect" : "secure");
+    try {
+      checkPeer(secured, side, required);
+    } catch (error) {
+      secured.destroy();
+      throw error;
+    }
+    return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, peerOf(secured));
+  };
+}
+
+function serverName(name: string): { servername?: string } {
+  return /^[\d.]+$|:/.test(name) || name === "" ? {} : { servername: name };
+}
+
+function handshake(socket: TLSSocket, event: "secure" | "secureConnect"): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: Error): void => {
+      clearTimeout(limit);
+      socket.off(event, onDone);
+      socket.off("error", finish);
+      socket.off("close", onClose);
+      if (error === undefined) return resolve();
+      socket.on("error", () => {}); // what follows the first error is of no interest, but must not end the process
+      socket.destroy();
+      reject(error);
+    };
+    const onDone = (): void => finish();
+    const onClose = (): void => finish(new Error("the connection was closed during the TLS handshake"));
+    const limit = setTimeout(
+      () => finish(new Error(`no TLS handshake within ${handshakeTimeoutMs} ms`)),
+      handshakeTimeoutMs,
+    );
+    socket.once(event, onDone);
+    socket.once("error", finish);
+    socket.once("close", onClose);
+  });
+}
+
+/** What Node leaves to its user at the server's end, and ALPN at both. */
+function checkPeer(socket: TLSSocket, side: "client" | "server", required: boolean): void {
+  if (socket.alpnProtocol !== alpnSunRpc) {
+    throw new Error(`the peer did not agree on the application protocol "${alpnSunRpc}" (ALPN)`);
+  }
+  if (side === "server" && required && !socket.authorized) {
+    throw new Error(`the client's certificate was refused: ${String(socket.authorizationError)}`);
+  }
+}
+
+/** What the session proved about the peer. */
+function peerOf(socket: TLSSocket): TlsPeer {
+  const certificate = socket.getPeerCertificate();
+  const shown = certificate !== null && Object.keys(certificate).length > 0;
+  return {
+    protocol: socket.getProtocol() ?? "unknown",
+    verified: shown && socket.authorized,
+    ...(shown
+      ? {
+          subject: String(certificate.subject.CN),
+          altNames: certificate.subjectaltname?.split(", ") ?? [],
+          fingerprint256: certificate.fingerprint256,
+        }
+      : {}),
+  };
+}

@@ -1,0 +1,241 @@
+import { endSession } from "../call/lifetime.js";
+import { type Alarm, realClock } from "../drive/clock.js";
+import { StreamServerDrive } from "../drive/stream-server.js";
+import {
+  bindDatagram,
+  type CompleteAddress,
+  type Datagram,
+  listenStream,
+  type MemoryNetwork,
+  type Stream,
+  type StreamLayer,
+  type StreamListener,
+} from "../net/index.js";
+import {
+  DatagramServer,
+  type DatagramServerLimits,
+  type DatagramServerLink,
+  runningCallsMax,
+  type ServerEngine,
+  type ServerLink,
+  StreamServerLink,
+  type StreamServerLimits,
+} from "./engine/index.js";
+
+/** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */
+export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
+  /** Most connections at once; default 8,192, below the usual limit of 10,240 descriptors. One more is closed at once. */
+  readonly connectionsMax?: number | undefined;
+  /** Most connections of one peer address at once; default 4,096: half of all, so that one peer cannot take them all. */
+  readonly connectionsPerPeerMax?: number | undefined;
+  /** Milliseconds a connection may be silent, with no call running, before it is closed; default 10 minutes. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Milliseconds from the first byte of a record to its last; default 60,000: 16 MiB at some 2 Mbit/s. */
+  readonly recordTimeoutMs?: number | undefined;
+  /** Most bytes of unfinished records of all connections; default 256 MiB. Whoever exceeds it loses the connection. */
+  readonly bufferedBytesMax?: number | undefined;
+  /** Most bytes of replies that a peer has not taken; default 64 MiB. A slower reader loses the connection. */
+  readonly writeBacklogMax?: number | undefined;
+}
+
+const defaults = {
+  connectionsMax: 8_192,
+  connectionsPerPeerMax: 4_096,
+  idleTimeoutMs: 600_000,
+  recordTimeoutMs: 60_000,
+  bufferedBytesMax: 256 * 1024 * 1024,
+  writeBacklogMax: 64 * 1024 * 1024,
+};
+
+/** The most often that connections are looked at for being idle or slow, in milliseconds. */
+const sweepMs = 1_000;
+
+export interface EndpointOptions extends ServerLimits {
+  /** What an upgrade puts between a stream and its use. */
+  readonly layer?: StreamLayer | undefined;
+  readonly network?: MemoryNetwork | undefined;
+}
+
+/** Where a server listens, and whoever is connected: everything between the sockets and the engine. */
+export class Endpoints {
+  readonly #engine: ServerEngine;
+  readonly #options: EndpointOptions;
+  readonly #limits: typeof defaults;
+  readonly #runningMax: number;
+  readonly #listeners: StreamListener[] = [];
+  readonly #connections = new Map<StreamServerLink, StreamServerDrive>();
+  readonly #perPeer = new Map<string, number>();
+  readonly #sockets = new Map<Datagram, DatagramServer>();
+  readonly #sweeper: Alarm;
+  #bufferedBytes = 0;
+  /** Wakes `close` when something has ended. */
+  #onEnded: () => void = () => {};
+
+  constructor(engine: ServerEngine, options: EndpointOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    const given = Object.entries(options).filter(([name, value]) => name in defaults && value !== undefined);
+    this.#limits = { ...defaults, ...Object.fromEntries(given) };
+    this.#runningMax = options.runningCallsMax ?? runningCallsMax;
+    this.#sweeper = realClock.alarm(() => this.#sweep());
+  }
+
+  /** Accepts streams at an address; `layer` stands above each from its start. */
+  async accept(address: CompleteAddress, layer?: StreamLayer): Promise<string> {
+    const { network } = this.#options;
+    const onConnection = (stream: Stream): void => {
+      if (this.#admits(stream)) void this.#admit(stream, layer);
+      else stream.destroy();
+    };
+    const listener = await listenStream(address, onConnection, { network });
+    this.#listeners.push(listener);
+    return listener.address;
+  }
+
+  #admits(stream: Stream): boolean {
+    const ofPeer = this.#perPeer.get(hostOf(stream.peer)) ?? 0;
+    return this.#open < this.#limits.connectionsMax && ofPeer < this.#limits.connectionsPerPeerMax;
+  }
+
+  /** Connections, those in a handshake included. */
+  #open = 0;
+
+  async #admit(plain: Stream, layer: StreamLayer | undefined): Promise<void> {
+    const host = hostOf(plain.peer);
+    this.#open++;
+    this.#perPeer.set(host, (this.#perPeer.get(host) ?? 0) + 1);
+    const leave = (): void => {
+      this.#open--;
+      const left = (this.#perPeer.get(host) ?? 1) - 1;
+      if (left === 0) this.#perPeer.delete(host);
+      else this.#perPeer.set(host, left);
+    };
+    if (layer === undefined) return this.#connected(plain, leave);
+    try {
+      this.#connected(await layer(plain, "server"), leave);
+    } catch {
+      // The peer could not agree on a session: there is nobody to tell.
+      plain.destroy();
+      leave();
+    }
+  }
+
+  #connected(stream: Stream, leave: () => void): void {
+    const link = new StreamServerLink(this.#engine, stream.peer, this.#options);
+    link.upgradable = this.#options.layer !== undefined && stream.tls === undefined;
+    link.tls = stream.tls;
+    const drive = new StreamServerDrive(link, stream, {
+      onClose: (reason) => {
+        leave();
+        this.#connections.delete(link);
+        this.#account(link, 0);
+        abandon(link, reason);
+        endSession(link.session);
+        this.#onEnded();
+      },
+      onBuffered: (bytes) => this.#account(link, bytes),
+      writeBacklogMax: this.#limits.writeBacklogMax,
+      layer: this.#options.layer,
+    });
+    this.#connections.set(link, drive);
+    if (this.#connections.size === 1) this.#sweeper.set(realClock.now() + sweepMs);
+  }
+
+  /** Keeps the sum of all unfinished records; whoever brings it over the limit goes. */
+  #account(link: StreamServerLink, bytes: number): void {
+    this.#bufferedBytes += bytes - link.buffered;
+    link.buffered = bytes;
+    if (bytes > 0 && this.#bufferedBytes > this.#limits.bufferedBytesMax) {
+      this.#connections.get(link)?.destroy(new Error("too many bytes of unfinished records (bufferedBytesMax)"));
+    }
+  }
+
+  /** Ends the connections that are silent, or slow with a record. */
+  #sweep(): void {
+    const now = realClock.now();
+    const { idleTimeoutMs, recordTimeoutMs } = this.#limits;
+    for (const [link, drive] of this.#connections) {
+      if (drive.recordSince !== undefined && now - drive.recordSince > recordTimeoutMs) {
+        drive.destroy(new Error(`a record took more than ${recordTimeoutMs} ms (recordTimeoutMs)`));
+      } else if (link.running === 0 && now - drive.heardAt > idleTimeoutMs) {
+        drive.destroy(new Error(`silent for more than ${idleTimeoutMs} ms (idleTimeoutMs)`));
+      }
+    }
+    if (this.#connections.size > 0) this.#sweeper.set(now + sweepMs);
+  }
+
+  /** Binds a datagram socket at an address. */
+  async bind(address: CompleteAddress): Promise<string> {
+    const { network } = this.#options;
+    const socket = await bindDatagram(address, { network });
+    const side = new DatagramServer(this.#engine, this.#options);
+    this.#sockets.set(socket, side);
+    socket.start({
+      onDatagram: (bytes, from) =>
+        side.receive(bytes, from.port === 0 ? from.host : `udp://${from.host}:${from.port}`, (reply) =>
+          socket.send(reply, from),
+        ),
+      // An earlier reply found nobody: the caller is gone, and would have to ask again.
+      onError: () => {},
+    });
+    return socket.local;
+  }
+
+  /** A call has ended in a later turn than it began in. */
+  ended(link: ServerLink): void {
+    // The last place of all was taken: whoever waits for it may be any connection.
+    if (this.#engine.running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
+    if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
+    else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
+    this.#onEnded();
+  }
+
+  /**
+   * Stops accepting, gives the calls that run `drainMs` milliseconds to end, then fires the signals of those that
+   * still run and ends every connection.
+   */
+  async close(drainMs: number): Promise<void> {
+    const listeners = this.#listeners.splice(0);
+    await Promise.all(listeners.map((listener) => listener.close()));
+    for (const drive of this.#connections.values()) drive.drain();
+    for (const side of this.#sockets.values()) side.draining = true;
+    await this.#idle(drainMs);
+    for (const drive of this.#connections.values()) drive.destroy(new Error("the server is closing"));
+    for (const [socket, side] of this.#sockets) {
+      for (const link of side.links) abandon(link, new Error("the server is closing"));
+      await socket.close();
+    }
+    this.#sockets.clear();
+    await this.#idle(1_000);
+    this.#sweeper.clear();
+  }
+
+  /** Waits until no call runs and no connection is left, at most for `ms` milliseconds. */
+  async #idle(ms: number): Promise<void> {
+    const isIdle = (): boolean =>
+      this.#connections.size === 0 && [...this.#sockets.values()].every(({ links }) => links.size === 0);
+    if (isIdle() || ms <= 0) return;
+    await new Promise<void>((resolve) => {
+      const limit = realClock.alarm(resolve);
+      limit.keepAlive(true);
+      limit.set(realClock.now() + ms);
+      this.#onEnded = () => {
+        if (!isIdle()) return;
+        limit.clear();
+        resolve();
+      };
+    });
+    this.#onEnded = () => {};
+  }
+}
+
+/** A peer's address without its port: whose connections are counted together. */
+function hostOf(peer: string): string {
+  return peer.replace(/:\d+$/, "");
+}
+
+/** Nobody waits for this link's answers any more. */
+function abandon(link: ServerLink, reason: Error | undefined): void {
+  link.gone = true;
+  link.aborter?.abort(reason ?? new Error("the caller hung up"));
+}

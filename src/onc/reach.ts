@@ -1,0 +1,156 @@
+import { type ResolveQuery, type Resolver, RpcError, type Timeline } from "../model/index.js";
+import {
+  type Address,
+  type CompleteAddress,
+  type MemoryNetwork,
+  openDatagram,
+  openStream,
+  parseAddress,
+  type Stream,
+  type TlsClientCredentials,
+  tlsLayer,
+} from "../net/index.js";
+import { clientAuthTls } from "./auth/index.js";
+import { ClntStat, clntStatus } from "./status.js";
+import { nullTarget } from "./targets.js";
+import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
+
+// Finding and reaching a server: the port from the binder, the connection, and TLS above it.
+
+/** TLS at the client's end. */
+export interface ClientTls extends TlsClientCredentials {
+  /**
+   * `required`, the default, refuses a server that does not agree to TLS, or whose answer was stripped of it on the way;
+   * `opportunistic` goes on in clear text then; `off` never asks.
+   */
+  readonly policy?: "required" | "opportunistic" | "off" | undefined;
+}
+
+/** What a client wants to reach, and how. */
+export interface Reach {
+  readonly address: Address;
+  /** The address as the user wrote it. */
+  readonly text: string;
+  readonly program: number;
+  readonly version: number;
+  readonly connectTimeoutMs: number;
+  readonly options: {
+    readonly resolver?: Resolver | undefined;
+    readonly network?: MemoryNetwork | undefined;
+    readonly upgrade?: StreamUpgrade | undefined;
+    readonly tls?: ClientTls | undefined;
+  };
+  /** Is told the peer's complete address, and how long it took to reach it. */
+  readonly onReached: (peer: string, times: Pick<Timeline, "resolve" | "connect">) => void;
+}
+
+/** Connects, and upgrades the connection where that is wanted. Rejects with an `RpcError`; nothing was called. */
+export async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
+  const startedAt = performance.now();
+  const address = await complete(reach);
+  const resolvedAt = performance.now();
+  try {
+    const stream = await secure(reach, address, signal);
+    reached(reach, startedAt, resolvedAt, stream.peer);
+    return stream;
+  } catch (error) {
+    throw unreachable(error, reach.text);
+  }
+}
+
+/** Opens a datagram socket to the server. Rejects with an `RpcError`; nothing was called. */
+export async function reachDatagram(reach: Reach): ReturnType<typeof openDatagram> {
+  const { tls } = reach.options;
+  if (tls !== undefined && (tls.policy ?? "required") === "required") {
+    const message = `${reach.text} cannot be protected: Node has no DTLS; use tcp, or say tls.policy "opportunistic"`;
+    throw new RpcError("invalid-argument", message, { executed: "no" });
+  }
+  const startedAt = performance.now();
+  const address = await complete(reach);
+  const resolvedAt = performance.now();
+  try {
+    const opened = await openDatagram(address, { network: reach.options.network });
+    reached(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(reach.text, address.port) : reach.text);
+    return opened;
+  } catch (error) {
+    throw unreachable(error, reach.text);
+  }
+}
+
+/** Connects with what the address and the options want above the connection. */
+async function secure(reach: Reach, address: CompleteAddress, signal: AbortSignal): Promise<Stream> {
+  const { options } = reach;
+  const open = (): Promise<Stream> => openStream(address, { signal, network: options.network });
+  const plain = await open();
+  if (address.scheme === "tls") {
+    try {
+      return await tlsLayer(options.tls ?? {}, address.host)(plain, "client");
+    } catch (error) {
+      plain.destroy();
+      throw error;
+    }
+  }
+  const policy = options.tls?.policy ?? "required";
+  const upgrade =
+    options.tls === undefined || policy === "off" || address.scheme !== "tcp"
+      ? options.upgrade
+      : { auth: clientAuthTls(), layer: tlsLayer(options.tls, address.host) };
+  if (upgrade === undefined) return plain;
+  try {
+    const ping = nullTarget(reach.program, reach.version, "NULL");
+    return await upgradeStream(plain, upgrade, ping, reach.connectTimeoutMs);
+  } catch (error) {
+    // Only a server that says no is talked to in clear text; a handshake that failed is no such answer.
+    const refused = error instanceof RpcError && error.code === "denied";
+    if (refused && options.tls !== undefined && policy === "opportunistic") return await open();
+    throw error;
+  }
+}
+
+/** Finds the port where the address has none. */
+async function complete(reach: Reach): Promise<CompleteAddress> {
+  const { address, options } = reach;
+  if (!("port" in address) || address.port !== undefined) return address as CompleteAddress;
+  if (options.resolver === undefined || address.scheme === "tls") {
+    const message = `${reach.text} has no port, and there is nobody to ask for it; give the port`;
+    throw new RpcError("invalid-argument", message, { executed: "no" });
+  }
+  const query: ResolveQuery = {
+    transport: address.scheme,
+    host: address.host,
+    program: reach.program,
+    version: reach.version,
+    timeoutMs: reach.connectTimeoutMs,
+  };
+  return parseAddress(await options.resolver.resolve(query)) as CompleteAddress;
+}
+
+function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
+  const asked = "port" in reach.address && reach.address.port === undefined;
+  reach.onReached(peer, {
+    ...(asked ? { resolve: resolvedAt - startedAt } : {}),
+    connect: performance.now() - resolvedAt,
+  });
+}
+
+function withPort(text: string, port: number): string {
+  return /:\d+\/?$/.test(text) ? text : `${text.replace(/\/$/, "")}:${port}`;
+}
+
+/** Says in one line why a server could not be reached; nothing was sent, so nothing ran. */
+function unreachable(error: unknown, address: string): RpcError {
+  if (error instanceof RpcError) return error;
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const text = error instanceof Error ? error.message : String(error);
+  const details = { executed: "no" as const, peer: address, cause: error };
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    return new RpcError("not-found", `${address}: the host is not known (${text})`, {
+      ...details,
+      status: clntStatus(ClntStat.RPC_UNKNOWNHOST),
+    });
+  }
+  return new RpcError("unavailable", `${address} cannot be reached: ${text}`, {
+    ...details,
+    status: clntStatus(ClntStat.RPC_SYSTEMERROR),
+  });
+}

@@ -129,6 +129,8 @@ describe("names", () => {
     ["ID", "id"],
     ["fileId", "fileId"],
     ["FileId", "fileId"],
+    ["SCVal", "scVal"],
+    ["XDRString_of", "xdrStringOf"],
     ["data3", "data3"],
     ["__proto__", "__proto__"],
     ["class", "class"],

@@ -2,8 +2,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatDiagnostic, generateFiles } from "farcall/idl";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { home } from "./support.js";
+import { interfaceText } from "./support-types.js";
 
 /** Inside the package, so that `farcall/xdr` resolves to its sources. */
 const out = join(home, ".build/idl-typecheck");
@@ -45,6 +47,15 @@ describe("what is emitted passes the strictest tsc", () => {
       expect(errors.map(formatDiagnostic)).toEqual([]);
       expect(result.written).toHaveLength(files.length);
     }
+  });
+
+  it("generated files compile", () => {
+    const files = fc.sample(interfaceText(60), { numRuns: 3, seed: 7 }).map((text, i) => {
+      const path = join(out, `generated${i}.x`);
+      writeFileSync(path, text);
+      return path;
+    });
+    expect(generateFiles({ files, outDir: join(out, "idiomatic") }).written).toHaveLength(3);
   });
 
   it("and so do they all", () => {

@@ -245,8 +245,9 @@ export function pascalCase(name: string): string {
 export function camelCase(name: string): string {
   const [, before = "", core = "", after = ""] = /^(_*)(.*?)(_*)$/.exec(name) ?? [];
   const joined = words(core).map((word, i) => {
-    const head = word.slice(0, 1);
-    return (i === 0 ? head.toLowerCase() : head.toUpperCase()) + word.slice(1);
+    if (i > 0) return word.slice(0, 1).toUpperCase() + word.slice(1);
+    // SCVal is scVal, not sCVal.
+    return word.replace(/^(?:[A-Z]+(?=[A-Z][a-z])|[A-Z])/, (shout) => shout.toLowerCase());
   });
   return before + joined.join("") + after;
 }

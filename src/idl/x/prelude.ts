@@ -30,6 +30,8 @@ typedef hyper longlong_t;
 typedef unsigned hyper u_longlong_t;
 typedef bool bool_t;
 typedef bool boolean;
+typedef unsigned int uid_t;
+typedef unsigned int gid_t;
 
 /* <rpc/types.h> */
 typedef unsigned int rpcprog_t;
@@ -53,6 +55,8 @@ const MAXNETNAMELEN = 255;
 const MAX_MACHINE_NAME = 255;
 const NGRPS = 16;
 struct opaque_auth { int flavor; opaque body<400>; };
+struct authsys_parms { unsigned int stamp; string machinename<255>; unsigned int uid; unsigned int gid; unsigned int gids<16>; };
+typedef authsys_parms authunix_parms;
 
 /* <sys/param.h> */
 const MAXPATHLEN = 4096;

@@ -66,7 +66,7 @@ export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredential
       secured.destroy();
       throw error;
     }
-    return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, peerOf(secured));
+    return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, peerOf(secured, side));
   };
 }
 
@@ -103,18 +103,28 @@ function checkPeer(socket: TLSSocket, side: "client" | "server", required: boole
   if (socket.alpnProtocol !== alpnSunRpc) {
     throw new Error(`the peer did not agree on the application protocol "${alpnSunRpc}" (ALPN)`);
   }
-  if (side === "server" && required && !socket.authorized) {
-    throw new Error(`the client's certificate was refused: ${String(socket.authorizationError)}`);
+  if (side === "server" && required && !isVerified(socket, side)) {
+    throw new Error("the client's certificate was refused");
   }
 }
 
+/**
+ * Whether the trusted certificates vouch for the peer's. At the server's end of a socket that was not accepted by Node's
+ * own TLS server, Node keeps the answer in its handle; a runtime that does not counts as no.
+ */
+function isVerified(socket: TLSSocket, side: "client" | "server"): boolean {
+  if (side === "client") return socket.authorized;
+  const handle = (socket as { _handle?: { verifyError?: () => Error | null } })._handle;
+  return handle?.verifyError !== undefined && handle.verifyError() === null;
+}
+
 /** What the session proved about the peer. */
-function peerOf(socket: TLSSocket): TlsPeer {
+function peerOf(socket: TLSSocket, side: "client" | "server"): TlsPeer {
   const certificate = socket.getPeerCertificate();
   const shown = certificate !== null && Object.keys(certificate).length > 0;
   return {
     protocol: socket.getProtocol() ?? "unknown",
-    verified: shown && socket.authorized,
+    verified: shown && isVerified(socket, side),
     ...(shown
       ? {
           subject: String(certificate.subject.CN),

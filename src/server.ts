@@ -22,8 +22,11 @@ export const drainMsDefault = 5_000;
  */
 export class Server implements AsyncDisposable {
   readonly #options: ServerOptions;
-  readonly #exports: { readonly service: OncService<unknown>; readonly lifetime: Lifetime; readonly make: () => object }[] =
-    [];
+  readonly #exports: {
+    readonly service: OncService<unknown>;
+    readonly lifetime: Lifetime;
+    readonly make: () => object;
+  }[] = [];
   readonly #addresses: string[] = [];
   #half: Promise<OncServer> | undefined;
   #closed = false;
@@ -71,8 +74,14 @@ export class Server implements AsyncDisposable {
 
   /** Finds mistakes at once, where the half that would find them is not loaded yet. */
   #check<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
-    if (this.#exports.some((other) => other.service.program === service.program && other.service.version === service.version)) {
-      throw new RangeError(`${service.name}: program ${service.program} version ${service.version} is exported already`);
+    if (
+      this.#exports.some(
+        (other) => other.service.program === service.program && other.service.version === service.version,
+      )
+    ) {
+      throw new RangeError(
+        `${service.name}: program ${service.program} version ${service.version} is exported already`,
+      );
     }
     if (lifetime === "persistent") {
       const object = make() as Record<string, unknown>;

@@ -21,7 +21,10 @@ export interface StreamEngine<Link extends EngineLink, Call> {
 }
 
 export interface EngineLink {
-  readonly outbox: { readonly size: number; take(): { readonly bytes: Uint8Array; readonly written: () => void } | undefined };
+  readonly outbox: {
+    readonly size: number;
+    take(): { readonly bytes: Uint8Array; readonly written: () => void } | undefined;
+  };
   congested: boolean;
   readonly suspect: boolean;
   readonly waiting: number;

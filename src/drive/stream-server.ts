@@ -4,7 +4,10 @@ import { type Clock, realClock } from "./clock.js";
 
 /** What the drive needs of a server's protocol engine: one connection of it. */
 export interface StreamServerSide {
-  readonly replies: { readonly size: number; take(): { readonly bytes: Uint8Array; readonly written: () => void } | undefined };
+  readonly replies: {
+    readonly size: number;
+    take(): { readonly bytes: Uint8Array; readonly written: () => void } | undefined;
+  };
   /** Calls of this connection that run. */
   readonly running: number;
   /** Whether no further call may start now. */

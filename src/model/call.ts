@@ -1,7 +1,7 @@
-import type { ContextSignal, Signal } from "./signal.js";
 import type { Timeline } from "./error.js";
 import type { Narrowed, Semantics } from "./semantics.js";
 import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
+import type { ContextSignal, Signal } from "./signal.js";
 
 /** What every call takes last. `Declared` is what the procedure's contract says about repetition. */
 export interface CallOptions<Declared extends Semantics = Semantics> {

@@ -10,5 +10,11 @@ export {
   openDatagram,
   openStream,
 } from "./open.js";
-export { alpnSunRpc, type TlsClientCredentials, type TlsCredentials, type TlsServerCredentials, tlsLayer } from "./tls.js";
 export type { Stream, StreamEvents, StreamLayer, StreamListener } from "./stream.js";
+export {
+  alpnSunRpc,
+  type TlsClientCredentials,
+  type TlsCredentials,
+  type TlsServerCredentials,
+  tlsLayer,
+} from "./tls.js";

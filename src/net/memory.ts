@@ -94,7 +94,11 @@ class MemoryStream implements Stream {
   readonly #highWaterMark: number;
   #events: StreamEvents | undefined;
   /** What was written to this end's peer and has not been taken: chunks, then the end. */
-  readonly #inbox: { readonly chunk: Uint8Array | undefined; readonly taken: () => void; readonly error?: Error | undefined }[] = [];
+  readonly #inbox: {
+    readonly chunk: Uint8Array | undefined;
+    readonly taken: () => void;
+    readonly error?: Error | undefined;
+  }[] = [];
   #paused = false;
   #scheduled = false;
   #ended = false;

@@ -7,7 +7,9 @@ import { bindUdp, connectUdp } from "./udp.js";
 import { connectUnix, listenUnix } from "./unix.js";
 
 /** An address that can be opened: its port is known. */
-export type CompleteAddress = Exclude<Address, { scheme: "tcp" | "udp" | "tls" }> | (Address & { readonly port: number });
+export type CompleteAddress =
+  | Exclude<Address, { scheme: "tcp" | "udp" | "tls" }>
+  | (Address & { readonly port: number });
 
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;

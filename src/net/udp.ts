@@ -57,7 +57,9 @@ class NodeDatagram implements Datagram {
 
   start(events: DatagramEvents): void {
     this.#events = events;
-    this.#socket.on("message", (bytes, from) => this.#events?.onDatagram(bytes, { host: from.address, port: from.port }));
+    this.#socket.on("message", (bytes, from) =>
+      this.#events?.onDatagram(bytes, { host: from.address, port: from.port }),
+    );
   }
 
   send(bytes: Uint8Array, to: DatagramPeer): void {

@@ -23,8 +23,8 @@ import {
   outboxFlushBytes,
   StreamClientEngine,
 } from "./engine/index.js";
-import { ClntStat, clntStatus } from "./status.js";
 import { type ClientTls, type Reach, reachDatagram, reachStream } from "./reach.js";
+import { ClntStat, clntStatus } from "./status.js";
 import { nullTarget } from "./targets.js";
 import type { StreamUpgrade } from "./upgrade.js";
 
@@ -140,7 +140,11 @@ export class OncChannel {
       const drive = new DatagramClientDrive(engine, socket, peer);
       return new OncChannel(drive, engine, timeoutMs, () => 1);
     }
-    const engine = new StreamClientEngine({ ...options, ...engineOptions, probe: nullTarget(program, version, "NULL") });
+    const engine = new StreamClientEngine({
+      ...options,
+      ...engineOptions,
+      probe: nullTarget(program, version, "NULL"),
+    });
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),
       connectTimeoutMs,

@@ -4,8 +4,8 @@ import { argsCodec } from "./args.js";
 import { OncChannel, type OncClientOptions } from "./channel.js";
 import type { CallTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
-import { nullTarget } from "./targets.js";
 import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
+import { nullTarget } from "./targets.js";
 
 export type { OncClientOptions } from "./channel.js";
 

@@ -18,8 +18,8 @@ import {
   runningCallsMax,
   type ServerEngine,
   type ServerLink,
-  StreamServerLink,
   type StreamServerLimits,
+  StreamServerLink,
 } from "./engine/index.js";
 
 /** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */

@@ -53,7 +53,9 @@ export class RecordReader {
   #block: Uint8Array | undefined;
   #blockUsed = 0;
 
-  constructor(limits: { readonly recordSizeMax?: number | undefined; readonly fragmentsMax?: number | undefined } = {}) {
+  constructor(
+    limits: { readonly recordSizeMax?: number | undefined; readonly fragmentsMax?: number | undefined } = {},
+  ) {
     this.#sizeMax = limits.recordSizeMax ?? recordSizeMax;
     this.#fragmentsMax = limits.fragmentsMax ?? recordFragmentsMax;
   }

@@ -144,7 +144,14 @@ export class OncServer {
       dynamic = { served: { name: `program ${program}`, program, version, procedures }, procedures, handlers };
       this.#engine.serve(dynamic.served);
       this.#dynamic.set(key, dynamic);
-      this.#exports.set(dynamic.served, new ObjectProvider("persistent", () => handlers, () => {}));
+      this.#exports.set(
+        dynamic.served,
+        new ObjectProvider(
+          "persistent",
+          () => handlers,
+          () => {},
+        ),
+      );
     }
     const name = `procedure ${procedure}`;
     dynamic.procedures.set(procedure, {
@@ -188,7 +195,9 @@ export class OncServer {
       throw new RpcError("invalid-argument", message, { executed: "no" });
     }
     if (address.scheme === "tls" && this.#tls === undefined) {
-      throw new RpcError("invalid-argument", `${text} needs the server's tls option, with cert and key`, { executed: "no" });
+      throw new RpcError("invalid-argument", `${text} needs the server's tls option, with cert and key`, {
+        executed: "no",
+      });
     }
     try {
       const complete = address as CompleteAddress;
@@ -221,7 +230,12 @@ export class OncServer {
   }
 
   /** A handler that answers in a later turn. */
-  #later(call: ServerCall, value: PromiseLike<unknown>, provider: ObjectProvider | undefined, object: object | undefined): void {
+  #later(
+    call: ServerCall,
+    value: PromiseLike<unknown>,
+    provider: ObjectProvider | undefined,
+    object: object | undefined,
+  ): void {
     const end = (): void => {
       if (object !== undefined) provider?.release(object);
       this.#endpoints.ended(call.link);
@@ -250,6 +264,7 @@ export class OncServer {
   }
 
   #tell(error: unknown, where: string): void {
+    // biome-ignore lint/suspicious/noConsole: an error that nobody asked to be told must not vanish
     console.error(`farcall: ${where}:`, error);
   }
 

@@ -30,27 +30,33 @@ describe("the pending table", () => {
 
   it("never gives two pending entries one identifier, nor finds one by another's", () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { maxLength: 300 }), fc.integer({ min: 0, max: 0xffff_ffff }), (steps, first) => {
-        const table = new PendingTable<{ id: number }>(first, 4);
-        const model = new Map<number, { id: number }>();
-        for (const add of steps) {
-          const [oldest] = model.values();
-          if (add || oldest === undefined) {
-            const entry = { id: -1 };
-            table.add(entry);
-            expect(model.has(entry.id)).toBe(false);
-            model.set(entry.id, entry);
-          } else {
-            model.delete(oldest.id);
-            expect(table.remove(oldest)).toBe(true);
+      fc.property(
+        fc.array(fc.boolean(), { maxLength: 300 }),
+        fc.integer({ min: 0, max: 0xffff_ffff }),
+        (steps, first) => {
+          const table = new PendingTable<{ id: number }>(first, 4);
+          const model = new Map<number, { id: number }>();
+          for (const add of steps) {
+            const [oldest] = model.values();
+            if (add || oldest === undefined) {
+              const entry = { id: -1 };
+              table.add(entry);
+              expect(model.has(entry.id)).toBe(false);
+              model.set(entry.id, entry);
+            } else {
+              model.delete(oldest.id);
+              expect(table.remove(oldest)).toBe(true);
+            }
+            expect(table.size).toBe(model.size);
           }
-          expect(table.size).toBe(model.size);
-        }
-        for (const [id, entry] of model) expect(table.find(id)).toBe(entry);
-        const seen: number[] = [];
-        table.forEach(({ id }) => seen.push(id));
-        expect(seen.sort()).toEqual([...model.keys()].sort());
-      }),
+          for (const [id, entry] of model) expect(table.find(id)).toBe(entry);
+          const seen: number[] = [];
+          table.forEach(({ id }) => {
+            seen.push(id);
+          });
+          expect(seen.sort()).toEqual([...model.keys()].sort());
+        },
+      ),
     );
   });
 
@@ -70,7 +76,9 @@ describe("the pending table", () => {
   it("lets a visitor remove what it visits", () => {
     const table = new PendingTable<{ id: number }>(0, 4);
     for (let i = 0; i < 10; i++) table.add({ id: 0 });
-    table.forEach((entry) => table.remove(entry));
+    table.forEach((entry) => {
+      table.remove(entry);
+    });
     expect(table.size).toBe(0);
   });
 });

@@ -34,7 +34,13 @@ const target: CallTarget = {
   result: uint,
   semantics: "at-most-once",
 };
-const nullCall: CallTarget = { ...target, name: "TEST.$ping", procedure: 0, args: argsCodec([]), semantics: "at-least-once" };
+const nullCall: CallTarget = {
+  ...target,
+  name: "TEST.$ping",
+  procedure: 0,
+  args: argsCodec([]),
+  semantics: "at-least-once",
+};
 
 /** A call and what became of it. */
 interface Made {
@@ -67,7 +73,13 @@ function make(arg: unknown, startedAt: number, timeoutMs: number, semantics: Sem
 }
 
 function streamClient(options: Partial<StreamClientOptions> = {}) {
-  const engine = new StreamClientEngine({ auth: clientAuthNone(), firstXid: 1, peer: "test:", probe: nullCall, ...options });
+  const engine = new StreamClientEngine({
+    auth: clientAuthNone(),
+    firstXid: 1,
+    peer: "test:",
+    probe: nullCall,
+    ...options,
+  });
   const call = (arg: unknown, now = 0, timeoutMs = 1_000, semantics: Semantics = "at-most-once"): Made => {
     const made = make(arg, now, timeoutMs, semantics);
     engine.start(made.call);
@@ -107,7 +119,13 @@ const endings: [name: string, rest: string, code: string, executed: string, stat
   ["a status that does not exist", "00000001 00000000 00000000 00000000 00000009", "bad-reply", "unknown", 2],
   ["a header cut short", "00000001 00000000 00000000", "bad-reply", "unknown", 2],
   ["a result cut short", "00000001 00000000 00000000 00000000 00000000 0000", "bad-reply", "yes", 2],
-  ["a result with bytes behind it", "00000001 00000000 00000000 00000000 00000000 00000004 00000000", "bad-reply", "yes", 2],
+  [
+    "a result with bytes behind it",
+    "00000001 00000000 00000000 00000000 00000000 00000004 00000000",
+    "bad-reply",
+    "yes",
+    2,
+  ],
 ];
 
 describe("a stream client's engine", () => {
@@ -134,7 +152,11 @@ describe("a stream client's engine", () => {
     for (const byte of bytesOf(record(success(3, 6)) + record(success(1, 2)) + record(success(2, 4)))) {
       engine.data(link, new Uint8Array([byte]), 1);
     }
-    expect(made.map(({ value, ends }) => [value, ends])).toEqual([[2, 1], [4, 1], [6, 1]]);
+    expect(made.map(({ value, ends }) => [value, ends])).toEqual([
+      [2, 1],
+      [4, 1],
+      [6, 1],
+    ]);
     expect(engine.stats).toMatchObject({ calls: 3, pending: 0, strayReplies: 0 });
   });
 
@@ -180,7 +202,12 @@ describe("a stream client's engine", () => {
     engine.tick(49);
     expect(queued.ends).toBe(0);
     engine.tick(50);
-    expect(queued.error).toMatchObject({ code: "deadline-exceeded", executed: "no", attempts: 0, status: { number: 5 } });
+    expect(queued.error).toMatchObject({
+      code: "deadline-exceeded",
+      executed: "no",
+      attempts: 0,
+      status: { number: 5 },
+    });
     expect(engine.stats).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0 });
     engine.opened(50);
     const sent = call(2, 50, 50);
@@ -284,7 +311,9 @@ describe("a stream client's engine", () => {
     engine.tick(100);
     expect(taken(link)).toBe("");
     engine.tick(160);
-    expect(taken(link)).toBe(record("00000002000000000000000220000101000000010000000000000000000000000000000000000000"));
+    expect(taken(link)).toBe(
+      record("00000002000000000000000220000101000000010000000000000000000000000000000000000000"),
+    );
     expect(engine.stats.calls).toBe(1);
   });
 

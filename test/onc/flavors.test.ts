@@ -1,9 +1,16 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Client, connect, MemoryNetwork, type Procedure, Server } from "../../src/index.js";
 import type { Stream, StreamEvents, StreamLayer } from "../../src/net/index.js";
+import {
+  type ClientAuth,
+  clientAuthNone,
+  type OncService,
+  oncProgram,
+  type ServerAuth,
+  serverAuthNone,
+} from "../../src/onc/index.js";
 import type { OpaqueAuth } from "../../src/onc/message.js";
-import { type ClientAuth, clientAuthNone, oncProgram, type OncService, type ServerAuth, serverAuthNone } from "../../src/onc/index.js";
-import { array, encode, type XdrCodec, XdrReader, type XdrWriter, uint } from "../../src/xdr/index.js";
+import { array, encode, uint, type XdrCodec, XdrReader, type XdrWriter } from "../../src/xdr/index.js";
 
 // Flavors of the tests' own, as demanding as those of the specifications: one signs the header and hides arguments and
 // results as RPCSEC_GSS does (RFC 2203), one upgrades the stream as AUTH_TLS does (RFC 9289).
@@ -20,11 +27,19 @@ const SumV1: OncService<SumV1> = oncProgram<SumV1>({
 const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 const xor = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0x5a);
-const checksum = (bytes: Uint8Array): Uint8Array => encode(uint, bytes.reduce((a, b) => (a * 31 + b) >>> 0, 7));
+const checksum = (bytes: Uint8Array): Uint8Array =>
+  encode(
+    uint,
+    bytes.reduce((a, b) => (a * 31 + b) >>> 0, 7),
+  );
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 const hide = (w: XdrWriter, write: (w: XdrWriter) => void): void => {
-  const plain: XdrCodec<undefined> = { encode: (inner) => write(inner), decode: () => undefined, shape: { kind: "void" } };
+  const plain: XdrCodec<undefined> = {
+    encode: (inner) => write(inner),
+    decode: () => undefined,
+    shape: { kind: "void" },
+  };
   w.opaque(xor(encode(plain, undefined)));
 };
 const reveal = (r: XdrReader): XdrReader => {
@@ -63,8 +78,7 @@ function xorLayer(seen: Uint8Array[]): StreamLayer {
   return async (below) => {
     below.detach();
     const above: Stream = Object.assign(Object.create(below) as Stream, {
-      start: (events: StreamEvents) =>
-        below.start({ ...events, onData: (chunk) => events.onData(xor(chunk)) }),
+      start: (events: StreamEvents) => below.start({ ...events, onData: (chunk) => events.onData(xor(chunk)) }),
       write: (bytes: Uint8Array, written?: () => void) => {
         const hidden = xor(bytes);
         seen.push(hidden);
@@ -99,7 +113,11 @@ describe("an authentication flavor", () => {
     for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
   });
 
-  async function pair(scheme: string, server: ServerAuth, client: ClientAuth): Promise<{ client: Client<SumV1>; callers: unknown[] }> {
+  async function pair(
+    scheme: string,
+    server: ServerAuth,
+    client: ClientAuth,
+  ): Promise<{ client: Client<SumV1>; callers: unknown[] }> {
     const network = new MemoryNetwork();
     const callers: unknown[] = [];
     const serving = new Server({ network, auth: [server] });
@@ -115,12 +133,15 @@ describe("an authentication flavor", () => {
     return { client: connected, callers };
   }
 
-  it.each(["memory", "memory+datagram"])("signs the header, and hides arguments and results, over %s", async (scheme) => {
-    const { client, callers } = await pair(scheme, serverChecks(), clientSigns);
-    expect(await client.sum([1, 2, 3])).toBe(6);
-    expect(await Promise.all([client.sum([]), client.sum([5])])).toEqual([0, 5]);
-    expect(callers[0]).toEqual({ flavor: "signed", verified: true });
-  });
+  it.each(["memory", "memory+datagram"])(
+    "signs the header, and hides arguments and results, over %s",
+    async (scheme) => {
+      const { client, callers } = await pair(scheme, serverChecks(), clientSigns);
+      expect(await client.sum([1, 2, 3])).toBe(6);
+      expect(await Promise.all([client.sum([]), client.sum([5])])).toEqual([0, 5]);
+      expect(callers[0]).toEqual({ flavor: "signed", verified: true });
+    },
+  );
 
   it("is denied when it signs another header", async () => {
     const wrong = { ...clientSigns, verifier: () => ({ flavor, body: checksum(new Uint8Array(3)) }) };
@@ -168,7 +189,10 @@ describe("a stream", () => {
     server.export(SumV1, { sum });
     const address = await server.listen("memory://sum");
     const upgrade = { auth: asks, layer: xorLayer([]) };
-    await expect(connect(SumV1, address, { network, upgrade })).rejects.toMatchObject({ code: "denied", executed: "no" });
+    await expect(connect(SumV1, address, { network, upgrade })).rejects.toMatchObject({
+      code: "denied",
+      executed: "no",
+    });
   });
 
   it("is cut off when clear text follows the request for an upgrade", async () => {

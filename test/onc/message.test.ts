@@ -67,10 +67,26 @@ describe("a call's header", () => {
     ["another version of the protocol", "00000001 00000000 00000003", "rpc-mismatch"],
     ["a reply", "00000001 00000001 00000000", "not-a-call"],
     ["a message type that does not exist", "00000001 00000002 00000002", "not-a-call"],
-    ["a credential of 400 bytes", `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 00000190 ${"00".repeat(400)} 00000000 00000000`, "call"],
-    ["a credential of 401 bytes", `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 00000191 ${"00".repeat(404)} 00000000 00000000`, "bad-credential"],
-    ["a credential that claims gigabytes", `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 ffffffff`, "bad-credential"],
-    ["a verifier of 401 bytes", `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000000 00000000 00000001 00000191 ${"00".repeat(404)}`, "bad-verifier"],
+    [
+      "a credential of 400 bytes",
+      `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 00000190 ${"00".repeat(400)} 00000000 00000000`,
+      "call",
+    ],
+    [
+      "a credential of 401 bytes",
+      `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 00000191 ${"00".repeat(404)} 00000000 00000000`,
+      "bad-credential",
+    ],
+    [
+      "a credential that claims gigabytes",
+      `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000001 ffffffff`,
+      "bad-credential",
+    ],
+    [
+      "a verifier of 401 bytes",
+      `00000001 00000000 00000002 ${"00000001".repeat(3)} 00000000 00000000 00000001 00000191 ${"00".repeat(404)}`,
+      "bad-verifier",
+    ],
   ])("%s", (_name, text, outcome) => {
     expect(new CallHeader().read(new XdrReader(bytesOf(text)))).toBe(outcome);
   });
@@ -78,7 +94,10 @@ describe("a call's header", () => {
 
 const refusals: [bytes: string, refusal: Refusal][] = [
   ["00000007 00000001 00000000 00000000 00000000 00000001", { stat: "PROG_UNAVAIL" }],
-  ["00000007 00000001 00000000 00000000 00000000 00000002 00000002 00000004", { stat: "PROG_MISMATCH", low: 2, high: 4 }],
+  [
+    "00000007 00000001 00000000 00000000 00000000 00000002 00000002 00000004",
+    { stat: "PROG_MISMATCH", low: 2, high: 4 },
+  ],
   ["00000007 00000001 00000000 00000000 00000000 00000003", { stat: "PROC_UNAVAIL" }],
   ["00000007 00000001 00000000 00000000 00000000 00000004", { stat: "GARBAGE_ARGS" }],
   ["00000007 00000001 00000000 00000000 00000000 00000005", { stat: "SYSTEM_ERR" }],

@@ -35,7 +35,12 @@ describe("record marking", () => {
   it.each(streams)("reads %s, however the bytes are split", (_name, text, records) => {
     const bytes = bytesOf(text);
     expect(read(bytes)).toEqual(records);
-    expect(read(bytes, Array.from({ length: bytes.length }, (_, i) => i))).toEqual(records);
+    expect(
+      read(
+        bytes,
+        Array.from({ length: bytes.length }, (_, i) => i),
+      ),
+    ).toEqual(records);
     for (let cut = 0; cut <= bytes.length; cut++) expect(read(bytes, [cut])).toEqual(records);
   });
 

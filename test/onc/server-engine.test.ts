@@ -8,8 +8,8 @@ import {
   type ServerCall,
   ServerEngine,
   type ServerHost,
-  StreamServerLink,
   type StreamServerLimits,
+  StreamServerLink,
 } from "../../src/onc/engine/index.js";
 import type { XdrCodec } from "../../src/xdr/index.js";
 
@@ -64,10 +64,22 @@ const answers: [name: string, message: string, reply: string][] = [
   ["procedure 0 with arguments", call(2, 0, "00000015"), `${accepted}00000004`],
   ["another version of the protocol", "000000070000000000000003", `${denied}000000000000000200000002`],
   ["a credential cut short", call(2, 2, "", "00000001 00000008"), `${denied}0000000100000001`],
-  ["a credential over 400 bytes", call(2, 2, "", `00000001 00000194 ${"00".repeat(404)} 00000000 00000000`), `${denied}0000000100000001`],
+  [
+    "a credential over 400 bytes",
+    call(2, 2, "", `00000001 00000194 ${"00".repeat(404)} 00000000 00000000`),
+    `${denied}0000000100000001`,
+  ],
   ["a verifier cut short", call(2, 2, "", "00000000 00000000 00000000 00000008"), `${denied}0000000100000003`],
-  ["a flavor that the server lacks", call(2, 2, "", "00000006 00000000 00000000 00000000"), `${denied}0000000100000002`],
-  ["AUTH_NONE with a body", call(2, 2, "", "00000000 00000004 12345678 00000000 00000000"), `${denied}0000000100000001`],
+  [
+    "a flavor that the server lacks",
+    call(2, 2, "", "00000006 00000000 00000000 00000000"),
+    `${denied}0000000100000002`,
+  ],
+  [
+    "AUTH_NONE with a body",
+    call(2, 2, "", "00000000 00000004 12345678 00000000 00000000"),
+    `${denied}0000000100000001`,
+  ],
   ["a reply", "00000007 00000001 00000000", ""],
   ["less than a header", "00000007 0000", ""],
   ["nothing", "", ""],
@@ -82,20 +94,23 @@ describe("a server's engine", () => {
     expect(engine.running).toBe(0);
   });
 
-  it.each(answers)("answers %s over streams, a byte at a time, and cuts off who sends no calls", (_name, message, reply) => {
-    const { engine } = server(answer);
-    const link = new StreamServerLink(engine, "peer", {});
-    const bytes = bytesOf(message);
-    const feed = (): void => {
-      for (const byte of [...bytesOf((0x80000000 + bytes.length).toString(16)), ...bytes]) {
-        link.push(new Uint8Array([byte]));
-        link.pump();
-      }
-    };
-    if (reply === "") return expect(feed).toThrow(/no call/);
-    feed();
-    expect(hex(link.replies.take()?.bytes ?? new Uint8Array(0)).slice(8)).toBe(reply);
-  });
+  it.each(answers)(
+    "answers %s over streams, a byte at a time, and cuts off who sends no calls",
+    (_name, message, reply) => {
+      const { engine } = server(answer);
+      const link = new StreamServerLink(engine, "peer", {});
+      const bytes = bytesOf(message);
+      const feed = (): void => {
+        for (const byte of [...bytesOf((0x80000000 + bytes.length).toString(16)), ...bytes]) {
+          link.push(new Uint8Array([byte]));
+          link.pump();
+        }
+      };
+      if (reply === "") return expect(feed).toThrow(/no call/);
+      feed();
+      expect(hex(link.replies.take()?.bytes ?? new Uint8Array(0)).slice(8)).toBe(reply);
+    },
+  );
 
   it.each(answers.slice(0, 2))("never runs %s that is cut at any length", (_name, message) => {
     const { engine, calls } = server(answer);

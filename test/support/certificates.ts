@@ -27,15 +27,60 @@ export class Authority {
     const request = join(this.#folder, `${file}.csr`);
     const keyFile = join(this.#folder, `${file}.key`);
     const certFile = join(this.#folder, `${file}.crt`);
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request);
-    openssl("x509", "-req", "-in", request, "-CA", this.ca.certFile, "-CAkey", this.ca.keyFile, "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certFile);
+    openssl(
+      "req",
+      "-new",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-subj",
+      `/CN=${name}`,
+      "-keyout",
+      keyFile,
+      "-out",
+      request,
+    );
+    openssl(
+      "x509",
+      "-req",
+      "-in",
+      request,
+      "-CA",
+      this.ca.certFile,
+      "-CAkey",
+      this.ca.keyFile,
+      "-CAcreateserial",
+      "-days",
+      "2",
+      "-extfile",
+      extensions,
+      "-out",
+      certFile,
+    );
     return this.#read(certFile, keyFile);
   }
 
   #make(file: string, more: readonly string[]): Identity {
     const keyFile = join(this.#folder, `${file}.key`);
     const certFile = join(this.#folder, `${file}.crt`);
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-keyout", keyFile, "-out", certFile, ...more);
+    openssl(
+      "req",
+      "-new",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+      "-keyout",
+      keyFile,
+      "-out",
+      certFile,
+      ...more,
+    );
     return this.#read(certFile, keyFile);
   }
 

@@ -1,7 +1,14 @@
-import { connect as connectSocket, createServer, type Server as SocketServer, type Socket } from "node:net";
+import { connect as connectSocket, createServer, type Socket, type Server as SocketServer } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type CallContext, type ConnectOptions, connect, type Procedure, Server, type ServerOptions } from "../../src/index.js";
-import { oncProgram, type OncService } from "../../src/onc/index.js";
+import {
+  type CallContext,
+  type ConnectOptions,
+  connect,
+  type Procedure,
+  Server,
+  type ServerOptions,
+} from "../../src/index.js";
+import { type OncService, oncProgram } from "../../src/onc/index.js";
 import { string } from "../../src/xdr/index.js";
 import { Authority, type Identity } from "../support/certificates.js";
 import { run } from "../support/processes.js";
@@ -77,7 +84,9 @@ describeWith(["openssl"], "TLS", () => {
     const serving = new Server({ tls, onError: () => {} });
     open.push(serving);
     const whoIs = ({ caller: { tls } }: CallContext): string =>
-      tls === undefined ? "clear" : `${tls.protocol} ${tls.verified} ${tls.subject ?? "-"} ${tls.altNames?.join() ?? ""}`;
+      tls === undefined
+        ? "clear"
+        : `${tls.protocol} ${tls.verified} ${tls.subject ?? "-"} ${tls.altNames?.join() ?? ""}`;
     serving.export(EchoV1, { echo: (text) => text, who: whoIs });
     return await serving.listen(address);
   }
@@ -113,17 +122,20 @@ describeWith(["openssl"], "TLS", () => {
     expect(await Promise.all(many.map((text) => connected.echo(text)))).toEqual(many);
   });
 
-  it.each([["tcp://127.0.0.1:0"], ["tls://127.0.0.1:0"]])("gives a handler of %s the client's proved identity", async (at) => {
-    const tls = { cert: server.cert, key: server.key, ca: authority.ca.cert, requireClientCertificate: true };
-    const address = await serve(at, tls);
-    const mine = { ca: authority.ca.cert, cert: client.cert, key: client.key };
-    expect(await call(address, { tls: mine })).toBe("TLSv1.3 true alice DNS:alice.example");
-    await expect(call(address, { tls: { ca: authority.ca.cert } })).rejects.toMatchObject({ code: "unavailable" });
-    const forged = stranger.issue("alice", "DNS:alice.example");
-    await expect(
-      call(address, { tls: { ca: authority.ca.cert, cert: forged.cert, key: forged.key } }),
-    ).rejects.toMatchObject({ code: "unavailable" });
-  });
+  it.each([["tcp://127.0.0.1:0"], ["tls://127.0.0.1:0"]])(
+    "gives a handler of %s the client's proved identity",
+    async (at) => {
+      const tls = { cert: server.cert, key: server.key, ca: authority.ca.cert, requireClientCertificate: true };
+      const address = await serve(at, tls);
+      const mine = { ca: authority.ca.cert, cert: client.cert, key: client.key };
+      expect(await call(address, { tls: mine })).toBe("TLSv1.3 true alice DNS:alice.example");
+      await expect(call(address, { tls: { ca: authority.ca.cert } })).rejects.toMatchObject({ code: "unavailable" });
+      const forged = stranger.issue("alice", "DNS:alice.example");
+      await expect(
+        call(address, { tls: { ca: authority.ca.cert, cert: forged.cert, key: forged.key } }),
+      ).rejects.toMatchObject({ code: "unavailable" });
+    },
+  );
 
   it.each([
     ["that nobody trusted vouches for", () => ({ ca: stranger.ca.cert }), () => server],
@@ -150,7 +162,8 @@ describeWith(["openssl"], "TLS", () => {
     expect(await call(plain, { tls: { ...tls, policy: "off" } })).toBe("clear");
 
     const address = await serve("tcp://127.0.0.1:0", { cert: server.cert, key: server.key });
-    const strip = (bytes: Buffer): Buffer => Buffer.from(bytes.toString("latin1").replace("STARTTLS", "NOTHINGS"), "latin1");
+    const strip = (bytes: Buffer): Buffer =>
+      Buffer.from(bytes.toString("latin1").replace("STARTTLS", "NOTHINGS"), "latin1");
     using between = await tap(address, strip);
     await expect(call(between.address, { tls })).rejects.toMatchObject({ code: "denied", executed: "no" });
     expect(between.seen()).not.toContain("nobody may read");

@@ -1,5 +1,5 @@
-import { type OncService, oncProgram } from "../../onc/program.js";
 import type { Procedure } from "../../model/index.js";
+import { type OncService, oncProgram } from "../../onc/program.js";
 import { bool, string, struct, uint, type XdrCodec } from "../../xdr/index.js";
 
 // rpcbind, RFC 1833: program 100000, versions 3 and 4 (section 2.1) and the port mapper, version 2 (section 3).

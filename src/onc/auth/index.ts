@@ -1,6 +1,5 @@
 export type { AuthAccepted, AuthenticatedBytes, AuthVerdict, ClientAuth, ServerAuth } from "./auth.js";
 export { clientAuthNone, serverAuthNone } from "./none.js";
-export { clientAuthTls, serverAuthTls } from "./tls.js";
 export {
   type AuthSysIdentity,
   type AuthSysParams,
@@ -9,3 +8,4 @@ export {
   serverAuthSys,
   xdrAuthSysParams,
 } from "./sys.js";
+export { clientAuthTls, serverAuthTls } from "./tls.js";

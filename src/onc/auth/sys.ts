@@ -40,7 +40,9 @@ export interface AuthSysIdentity extends Identity, AuthSysParams {
  *
  * @throws EncodeError for a machine name over 255 bytes or more than 16 groups
  */
-export function clientAuthSys(params: Partial<AuthSysParams> & { readonly uid: number; readonly gid: number }): ClientAuth {
+export function clientAuthSys(
+  params: Partial<AuthSysParams> & { readonly uid: number; readonly gid: number },
+): ClientAuth {
   const whole: OpaqueAuth = {
     flavor: AuthFlavor.AUTH_SYS,
     body: encode(xdrAuthSysParams, { stamp: 0, machinename: "", gids: [], ...params }),
@@ -87,13 +89,17 @@ export interface ServerAuthSysOptions {
 /** Accepts AUTH_SYS, and AUTH_SHORT for handles that it gave out: two flavors that share their handles. */
 export function serverAuthSys(options: ServerAuthSysOptions = {}): readonly ServerAuth[] {
   const handles = new ShortHandles(options);
-  let last: { readonly body: Uint8Array; readonly identity: AuthSysIdentity; readonly verdict: AuthVerdict } | undefined;
+  let last:
+    | { readonly body: Uint8Array; readonly identity: AuthSysIdentity; readonly verdict: AuthVerdict }
+    | undefined;
   const sys: ServerAuth = {
     flavor: AuthFlavor.AUTH_SYS,
     authenticate(call: CallHeader): AuthVerdict {
       // Nearly every call carries the credential of the one before.
       if (last !== undefined && equalBytes(last.body, call.credential.body)) {
-        return handles.offered ? { identity: last.identity, verifier: handles.offer(last.body, last.identity) } : last.verdict;
+        return handles.offered
+          ? { identity: last.identity, verifier: handles.offer(last.body, last.identity) }
+          : last.verdict;
       }
       const body = new Uint8Array(call.credential.body);
       let params: AuthSysParams;

@@ -9,7 +9,7 @@ import {
 import { explainDecode, XdrReader, type XdrWriter } from "../../xdr/index.js";
 import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
-import { ReplyHeader, type Refusal, writeCallHeader, writeOpaqueAuth } from "../message.js";
+import { type Refusal, ReplyHeader, writeCallHeader, writeOpaqueAuth } from "../message.js";
 import { authStatName, ClntStat, clntStatus } from "../status.js";
 import type { ClientCall } from "./client-call.js";
 
@@ -102,7 +102,10 @@ export abstract class ClientEngine {
 
   /** The call's caller does not want it any more. */
   cancel(call: ClientCall, reason: unknown, now: number): void {
-    this.fail(call, now, "cancelled", "cancelled by its caller", { cause: reason, status: clntStatus(ClntStat.RPC_FAILED) });
+    this.fail(call, now, "cancelled", "cancelled by its caller", {
+      cause: reason,
+      status: clntStatus(ClntStat.RPC_FAILED),
+    });
   }
 
   /** Ends every call: the client is being closed. */

@@ -1,4 +1,4 @@
-import { RoundTrip, type RetransmitOptions } from "../../call/round-trip.js";
+import { type RetransmitOptions, RoundTrip } from "../../call/round-trip.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { ClntStat, clntStatus } from "../status.js";
 import type { ClientCall } from "./client-call.js";

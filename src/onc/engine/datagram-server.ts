@@ -1,8 +1,8 @@
 import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { datagramSizeMax } from "./datagram-client.js";
-import { runningCallsMax } from "./stream-server.js";
 import type { Aborter, ReplyPath, ServerEngine, ServerLink } from "./server-engine.js";
+import { runningCallsMax } from "./stream-server.js";
 
 export interface DatagramServerLimits {
   readonly datagramSizeMax?: number | undefined;

@@ -1,8 +1,8 @@
-import { RpcError, type ClientStats } from "../../model/index.js";
+import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
-import { ClientCall, type CallTarget } from "./client-call.js";
+import { type CallTarget, ClientCall } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 

@@ -1,7 +1,7 @@
+import type { Caller, TlsPeer } from "../../model/index.js";
 import { RecordReader } from "../record.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 import type { Aborter, ServerEngine, ServerLink } from "./server-engine.js";
-import type { Caller, TlsPeer } from "../../model/index.js";
 
 /** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
 export const runningPerConnectionMax = 1_024;
@@ -49,7 +49,9 @@ export class StreamServerLink implements ServerLink {
 
   /** Whether no further call may start now. */
   get held(): boolean {
-    return this.draining || this.upgrading || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax;
+    return (
+      this.draining || this.upgrading || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax
+    );
   }
 
   /** Bytes that have arrived and that no call was made of; a record's mark counts too. */

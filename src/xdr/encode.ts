@@ -8,7 +8,7 @@ import { XdrWriter, type XdrWriterOptions } from "./writer.js";
  *
  * @throws EncodeError for a value that XDR cannot carry, with the path of the field
  */
-export function encode<T>(codec: XdrCodec<T>, value: T, options?: XdrWriterOptions | undefined): Uint8Array {
+export function encode<T>(codec: XdrCodec<T>, value: NoInfer<T>, options?: XdrWriterOptions | undefined): Uint8Array {
   const writer = new XdrWriter(options);
   try {
     codec.encode(writer, value);

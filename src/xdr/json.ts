@@ -19,10 +19,10 @@
 import { EncodeError, type Shape, type UnionShape } from "../model/index.js";
 import { fromBase64, toBase64 } from "./base64.js";
 import { describe } from "./describe.js";
-import { Checker, resolve } from "./locate.js";
+import { Checker } from "./locate.js";
 import { getProperty, type Properties, setProperty } from "./property.js";
 import { Quadruple } from "./quadruple.js";
-import { Fault, type Frame, type Leaf, missing, type Visitor, walk } from "./walk.js";
+import { Fault, type Frame, type Leaf, missing, unnamed, type Visitor, walk } from "./walk.js";
 
 /** Most parts of a value in JSON: more would not fit a string, and a value that contains itself has no end. */
 const partsMax = 1 << 24;
@@ -71,11 +71,12 @@ class JsonPrinter extends Checker {
   override open({ shape, value }: Frame): void {
     this.pieces.push(shape.kind === "array" ? "[" : "{");
     if (shape.kind !== "union") return;
-    const { name, shape: kind } = shape.discriminant;
+    const { name } = shape.discriminant;
+    const kind = unnamed(shape.discriminant.shape) as Leaf;
     const given = getProperty(value as Properties, name);
     const byDefault = given === "default";
-    this.pieces.push(`${JSON.stringify(name)}:${byDefault ? '"default"' : printLeaf(resolve(kind), given)}`);
-    if (byDefault) this.pieces.push(`,"$kind":${printLeaf(resolve(kind), (value as Properties)["$kind"])}`);
+    this.pieces.push(`${JSON.stringify(name)}:${byDefault ? '"default"' : printLeaf(kind, given)}`);
+    if (byDefault) this.pieces.push(`,"$kind":${printLeaf(kind, (value as Properties)["$kind"])}`);
   }
 
   part({ shape, fields, index }: Frame): void {
@@ -125,6 +126,7 @@ class ValueBuilder extends Checker {
     if (shape.kind === "array") {
       frame.made = [];
     } else {
+      if (Array.isArray(value)) throw new Fault(`expected an object, got ${describe(value)}`);
       const made = {};
       const known = new Set(fields.map((field) => field.name));
       if (shape.kind === "union") {
@@ -154,7 +156,7 @@ class ValueBuilder extends Checker {
 
 /** A union's discriminant, and its `$kind` where it has one. */
 function readKind({ discriminant, otherwise }: UnionShape, value: Properties): Properties {
-  const shape = resolve(discriminant.shape);
+  const shape = unnamed(discriminant.shape) as Leaf;
   const given = getProperty(value, discriminant.name);
   const byDefault = shape.kind === "integer" && given === "default" && otherwise !== undefined;
   const made: Properties = {};

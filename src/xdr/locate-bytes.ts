@@ -1,7 +1,7 @@
 import { DecodeError, type FieldShape, type Shape, type UnionShape } from "../model/index.js";
 import type { XdrReader } from "./reader.js";
 import { sizeMin } from "./size.js";
-import { armOf, type Composite, type Leaf, type Located, shortPath } from "./walk.js";
+import { armOf, type Composite, type Leaf, type Located, shortPath, unnamed } from "./walk.js";
 
 /** A composite whose parts are being read. */
 interface Place {
@@ -41,12 +41,10 @@ export class LocatingReader {
 
   #read(of: Shape): void {
     const r = this.#reader;
-    let shape = of;
-    for (;;) {
-      if (shape.kind === "reference") shape = shape.to();
-      else if (shape.kind !== "optional") break;
-      else if (r.bool()) shape = shape.of;
-      else return;
+    let shape = unnamed(of);
+    while (shape.kind === "optional") {
+      if (!r.bool()) return;
+      shape = unnamed(shape.of);
     }
     switch (shape.kind) {
       case "array": {
@@ -71,11 +69,9 @@ export class LocatingReader {
   }
 
   #unionFields(shape: UnionShape): readonly FieldShape[] {
-    let of = shape.discriminant.shape;
-    while (of.kind === "reference") of = of.to();
     const r: XdrReader = this.#reader;
     const at = r.position;
-    const value = readLeaf(r, of as Leaf);
+    const value = readLeaf(r, unnamed(shape.discriminant.shape) as Leaf);
     const kind = typeof value === "boolean" ? Number(value) : (value as number | bigint);
     const field = armOf(shape, kind);
     if (field === undefined) r.failAt(at, `${shape.discriminant.name} ${kind} is no case of the union`);

@@ -8,7 +8,7 @@ import { LocatingReader } from "./locate-bytes.js";
 import { getProperty } from "./property.js";
 import type { Quadruple } from "./quadruple.js";
 import { XdrReader, type XdrReaderOptions } from "./reader.js";
-import { Fault, type Frame, type Leaf, type Located, noCase, type Visitor, walk } from "./walk.js";
+import { Fault, type Frame, type Leaf, type Located, noCase, unnamed, type Visitor, walk } from "./walk.js";
 import { XdrWriter } from "./writer.js";
 
 /** Most steps for an error report: a cyclic value must not hold the process for longer than about a second. */
@@ -97,7 +97,7 @@ export class Checker implements Visitor {
 
   kind(shape: UnionShape, value: Readonly<Record<string, unknown>>): number | bigint {
     const { discriminant, arms, otherwise } = shape;
-    const kindShape = resolve(discriminant.shape);
+    const kindShape = unnamed(discriminant.shape) as Leaf;
     const given = getProperty(value, discriminant.name);
     const isInteger = kindShape.kind === "integer";
     const byDefault = isInteger && given === "default" && otherwise !== undefined;
@@ -118,11 +118,6 @@ export class Checker implements Visitor {
     }
     this.#writer.reset();
   }
-}
-
-/** The shape of a discriminant, without its name. */
-export function resolve(shape: Shape): Leaf {
-  return shape.kind === "reference" ? resolve(shape.to()) : (shape as Leaf);
 }
 
 /** Writes a value without parts, as its codec does. */

@@ -155,11 +155,13 @@ export class XdrReader extends Reader {
 
   #length(max: number, what: string): number {
     const length = this.uint32();
-    if (length > max) this.#refuse(4, `expected ${what} of at most ${max} bytes, got ${length}`);
-    // The padding belongs to the length: what ends within it is refused here too.
-    if (length > this.end - this.at)
-      this.#refuse(4, `${what} of ${length} bytes is announced, ${this.remaining - 4} are left`);
+    if (length > max || length > this.end - this.at) this.#refuseLength(length, max, what);
     return length;
+  }
+
+  #refuseLength(length: number, max: number, what: string): never {
+    if (length > max) this.#refuse(4, `expected ${what} of at most ${max} bytes, got ${length}`);
+    this.#refuse(4, `${what} of ${length} bytes is announced, ${this.remaining} are left`);
   }
 
   #pad(length: number): void {

@@ -7,7 +7,7 @@ import type { XdrReader } from "./reader.js";
 import type { XdrWriter } from "./writer.js";
 
 /** The value of a struct, from the codecs of its fields. */
-export type StructValue<F> = { [K in keyof F]: ValueOf<F[K]> };
+export type StructValue<F> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
 /**
  * RFC 4506, section 4.14: the fields one after another, in the order in which they are given.

@@ -3,6 +3,7 @@ import type { ValueOf, XdrCodec } from "./codec.js";
 import { describe } from "./describe.js";
 import { getProperty, isProperties, type Properties, setProperty } from "./property.js";
 import type { XdrReader } from "./reader.js";
+import { unnamed } from "./walk.js";
 import type { XdrWriter } from "./writer.js";
 
 /** What an arm carries: one field, by its name, or nothing. */
@@ -11,7 +12,7 @@ export type Arm = Readonly<Record<string, XdrCodec<unknown>>> | null;
 /** Arms by their case: an integer, an enum's number, `true` or `false`; `default` takes every other. */
 export type Arms = Readonly<Record<string | number, Arm>>;
 
-type Flat<T> = { [K in keyof T]: T[K] };
+type Flat<T> = { -readonly [K in keyof T]: T[K] };
 type Kind = number | bigint | boolean;
 type CaseOf<V, K> = V extends boolean
   ? `${K & string}` extends `${infer B extends boolean}`
@@ -24,7 +25,7 @@ type CaseOf<V, K> = V extends boolean
     : `${K & (string | number)}` extends `${infer N extends number}`
       ? N
       : never;
-type Field<A> = A extends null ? unknown : { [K in keyof A]: ValueOf<A[K]> };
+type Field<A> = A extends null ? unknown : { -readonly [K in keyof A]: ValueOf<A[K]> };
 type Listed<V, A> = { [K in Exclude<keyof A, "default">]: CaseOf<V, K> }[Exclude<keyof A, "default">];
 type Otherwise<D extends string, V, A> = "default" extends keyof A
   ? number extends V
@@ -87,7 +88,7 @@ class UnionCodec implements XdrCodec<Properties> {
     this.#name = name === undefined ? "the union" : `union ${name}`;
     this.#property = property;
     this.#kind = kind;
-    const kindShape = resolve(kind.shape);
+    const kindShape = unnamed(kind.shape);
     this.#isInteger = kindShape.kind === "integer";
     const groups = new Map<Arm, { cases: (number | bigint)[]; arm: NamedArm | null }>();
     for (const [label, arm] of Object.entries(arms)) {
@@ -181,8 +182,4 @@ class UnionCodec implements XdrCodec<Properties> {
 
 function fieldOf(arm: NamedArm | null): { name: string; shape: Shape } | null {
   return arm === null ? null : { name: arm.name, shape: arm.codec.shape };
-}
-
-function resolve(shape: Shape): Shape {
-  return shape.kind === "reference" ? resolve(shape.to()) : shape;
 }

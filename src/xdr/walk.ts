@@ -2,7 +2,7 @@
  * Walks a value along its shape, without recursion: a linked list of any length is a deep value. What error reports
  * and JSON have in common.
  */
-import type { ArrayShape, FieldShape, Shape, StructShape, UnionShape } from "../model/index.js";
+import type { ArrayShape, FieldShape, ReferenceShape, Shape, StructShape, UnionShape } from "../model/index.js";
 import { describe } from "./describe.js";
 import { getProperty, isProperties } from "./property.js";
 
@@ -106,15 +106,27 @@ function visit(of: Shape, value: unknown, visitor: Visitor, stack: Frame[]): voi
   stack.push(frame);
 }
 
-/** What a named or optional shape stands for. */
+/** What a named or optional shape stands for, for this value. */
 function resolve(of: Shape, value: unknown): Composite | Leaf {
-  let shape = of;
-  for (;;) {
-    if (shape.kind === "reference") shape = shape.to();
-    else if (shape.kind !== "optional") return shape;
-    else if (value === null) return missing;
-    else shape = shape.of;
+  let shape = unnamed(of);
+  while (shape.kind === "optional") {
+    if (value === null) return missing;
+    shape = unnamed(shape.of);
   }
+  return shape;
+}
+
+/** Names that stand for names: no sensible chain is longer, and one that ends in itself has no end. */
+const namesMax = 1000;
+
+/** What a named shape stands for. */
+export function unnamed(of: Shape): Exclude<Shape, ReferenceShape> {
+  let shape = of;
+  for (let names = 0; shape.kind === "reference"; names++) {
+    if (names === namesMax) throw new Error(`type ${shape.name} is nothing but itself`);
+    shape = shape.to();
+  }
+  return shape;
 }
 
 function frameOf(shape: Composite, value: unknown, visitor: Visitor): Frame {

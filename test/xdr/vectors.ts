@@ -24,7 +24,7 @@ import {
   ushort,
   type XdrCodec,
 } from "../../src/xdr/index.js";
-import { byBool, byEnum, byInt, Color, color, ints, items, list, node, pair, texts, tree, triple } from "./types.js";
+import { byBool, byEnum, byInt, Color, color, ints, items, node, pair, texts, tree, triple } from "./types.js";
 
 export interface Vector {
   readonly name: string;

@@ -13,7 +13,7 @@ export const datagramSizeMax = 65_507;
  */
 export const datagramWindow: { readonly calls: number; readonly bytes: number } = { calls: 128, bytes: 65_536 };
 
-/** For how long a call that ended without an answer keeps a refusal from proving anything about another call. */
+/** For how long a datagram of a call that has ended keeps a refusal from proving anything about another call. */
 const doubtMs = 60_000;
 
 export interface DatagramClientOptions extends ClientEngineOptions {
@@ -42,7 +42,7 @@ export class DatagramClientEngine extends ClientEngine {
   readonly #flying = new Map<ClientCall, number>();
   #flyingBytes = 0;
   readonly #roundTrip: RoundTrip;
-  /** When a call last ended without an answer, so that a refusal that comes now may be meant for it. */
+  /** Until when a refusal may be meant for a datagram of a call that has ended. */
   #doubtUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: DatagramClientOptions) {
@@ -139,8 +139,12 @@ export class DatagramClientEngine extends ClientEngine {
   /** A datagram came from the peer. Whoever drives the engine has checked the source. */
   datagram(bytes: Uint8Array, now: number): void {
     const call = this.receive(bytes, 0, bytes.length, now);
-    // An answer to a call that was sent twice does not say which transmission it answers (Karn's algorithm).
-    if (call !== undefined && call.transmissions === 1) this.#roundTrip.measure(now - call.sentAt);
+    if (call !== undefined) {
+      // An answer to a call that was sent twice does not say which transmission it answers (Karn's algorithm), and the
+      // other one may yet be refused.
+      if (call.transmissions === 1) this.#roundTrip.measure(now - call.sentAt);
+      else this.#doubtUntil = now + doubtMs;
+    }
     if (this.#queue.size > 0) this.#sendQueued(now);
   }
 
@@ -149,7 +153,11 @@ export class DatagramClientEngine extends ClientEngine {
    * datagram can be meant: with one call, sent once, and no earlier one without an answer.
    */
   refused(error: Error, now: number): void {
-    const certain = this.#flying.size === 1 && now >= this.#doubtUntil;
+    let underWay = 0;
+    for (const call of this.#flying.keys()) underWay += call.transmissions;
+    const certain = underWay === 1 && now >= this.#doubtUntil;
+    // Each of the others may be refused too, when other calls are under way.
+    if (underWay > 1) this.#doubtUntil = now + doubtMs;
     this.pending.forEach((call) => {
       if (certain && call.transmissions === 1) call.add("no");
       this.fail(call, now, "unavailable", `nobody listens on the port: ${error.message}`, {
@@ -161,6 +169,7 @@ export class DatagramClientEngine extends ClientEngine {
 
   /** A datagram could not be sent; a call that waits for its answer will be sent again or end by its deadline. */
   unsendable(error: Error, now: number): void {
+    if (this.#flying.size > 1) this.#doubtUntil = now + doubtMs;
     this.pending.forEach((call) => {
       if (call.repeatable) return;
       this.fail(call, now, "unavailable", `a datagram could not be sent: ${error.message}`, {

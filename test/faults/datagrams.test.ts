@@ -1,0 +1,261 @@
+import { type Client, connect, MemoryNetwork, type Procedure, RpcError, Server, type Timeline } from "farcall";
+import { type OncService, oncProgram } from "farcall/onc";
+import { uint } from "farcall/xdr";
+import { describe, expect, it } from "vitest";
+import { later, seeded, until, type Weather, weather } from "../support/faults.js";
+
+// Datagrams that are lost, doubled, late and out of order: every call settles, once, with the right value or an honest
+// error. `no` means never, so the network is drained before a claim is judged.
+
+interface Ledger {
+  /** May not run twice. */
+  add: Procedure<[id: number], number, "at-most-once">;
+  /** May. */
+  read: Procedure<[id: number], number, "at-least-once">;
+}
+const LedgerV1: OncService<Ledger> = oncProgram<Ledger>({
+  name: "LEDGER",
+  program: 0x20000e17,
+  version: 1,
+  procedures: {
+    add: { number: 1, name: "ADD", args: [uint], result: uint },
+    read: { number: 2, name: "READ", args: [uint], result: uint, semantics: "at-least-once" },
+  },
+});
+
+/** One call, from both ends. */
+interface Record {
+  readonly id: number;
+  readonly repeatable: boolean;
+  value?: number;
+  error?: RpcError;
+  /** How often it was told to be over. */
+  ends: number;
+  /** How often its procedure ran. */
+  runs: number;
+  /** How often the client sent it. */
+  sent: number;
+}
+
+const slowestHandlerMs = 10;
+
+/** Makes `count` calls in such weather, and gives what became of each once nothing is on its way any more. */
+async function run(
+  seed: number,
+  conditions: Weather,
+  count: number,
+  options: { timeoutMs: number },
+): Promise<Record[]> {
+  const random = seeded(seed);
+  const fate = weather(random, conditions);
+  const records: Record[] = Array.from({ length: count }, (_, id) => ({
+    id,
+    repeatable: random() < 0.5,
+    ends: 0,
+    runs: 0,
+    sent: 0,
+  }));
+  const byId = (id: number): Record => records[id] as Record;
+  const network = new MemoryNetwork({
+    fate(bytes, from, to) {
+      if (to.host === "ledger") byId(Buffer.from(bytes).readUInt32BE(40)).sent++;
+      return fate(bytes, from, to);
+    },
+  });
+  const server = new Server({ network });
+  const handle = async (id: number): Promise<number> => {
+    byId(id).runs++;
+    if (random() < 0.3) await later(Math.floor(random() * slowestHandlerMs));
+    return 2 * id;
+  };
+  server.export(LedgerV1, { add: handle, read: handle });
+  await server.listen("memory+datagram://ledger");
+  const client = await connect(LedgerV1, "memory+datagram://ledger", {
+    network,
+    retransmit: { initialMs: 8, minMs: 4, maxMs: 40 },
+    datagramWindow: 16,
+    timeoutMs: options.timeoutMs,
+  });
+  const make = async (record: Record): Promise<void> => {
+    const timeline = (): void => void record.ends++;
+    try {
+      // What may run twice is to be asked for until it is answered.
+      record.value = record.repeatable
+        ? await client.read(record.id, { timeline, timeoutMs: 15_000 })
+        : await client.add(record.id, { timeline });
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      record.error = error;
+    }
+  };
+  const calls = records.map(make);
+  await Promise.all(calls);
+  expect(client.$stats()).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0, calls: count });
+  // To the server, through the handler, and back.
+  for (const wait of [conditions.delayMs, slowestHandlerMs, conditions.delayMs]) await later(wait + 5);
+  await client.$close();
+  await server.close({ drainMs: 0 });
+  return records;
+}
+
+/** What may not be, as sentences; empty when all is well. */
+function violations(records: readonly Record[]): string[] {
+  return records.flatMap(({ id, repeatable, value, error, ends, runs, sent }) => {
+    const bad: string[] = [];
+    const say = (text: string): void => void bad.push(`call ${id}${repeatable ? " (repeatable)" : ""}: ${text}`);
+    if (ends !== 1) say(`ended ${ends} times`);
+    if ((value === undefined) === (error === undefined)) say("neither a value nor an error, or both");
+    if (value !== undefined && value !== 2 * id) say(`got ${value}`);
+    if (value !== undefined && runs === 0) say("got a value, and never ran");
+    if (error !== undefined && error.code !== "deadline-exceeded") say(`ended as ${error.code}`);
+    if (error?.executed === "no" && runs > 0) say(`says that it did not run, and ran ${runs} times`);
+    if (error?.executed === "yes" && runs === 0) say("says that it ran, and did not");
+    if (error !== undefined && error.attempts !== sent) say(`says ${error.attempts} attempts, and made ${sent}`);
+    if (!repeatable && sent > 1) say(`was sent ${sent} times`);
+    if (!repeatable && runs > 2) say(`ran ${runs} times, which one datagram and its copy cannot explain`);
+    if (repeatable && error !== undefined) say(`did not get through: ${error.message}`);
+    return bad;
+  });
+}
+
+const conditions: readonly (readonly [string, Weather])[] = [
+  ["a calm network", { lost: 0, duplicated: 0, delayMs: 0 }],
+  ["lost datagrams", { lost: 0.3, duplicated: 0, delayMs: 0 }],
+  ["doubled datagrams", { lost: 0, duplicated: 0.5, delayMs: 5 }],
+  ["late and reordered datagrams", { lost: 0, duplicated: 0, delayMs: 40 }],
+  ["all of it", { lost: 0.25, duplicated: 0.25, delayMs: 30 }],
+  ["a storm", { lost: 0.6, duplicated: 0.3, delayMs: 50 }],
+];
+// Twenty that stay, and one that nobody has tried.
+const seeds = [...Array.from({ length: 20 }, (_, i) => i + 1), (Math.random() * 2 ** 32) >>> 0];
+
+describe.each(conditions)("calls over %s", (_name, what) => {
+  it("settle once, with the right value or an honest error, for every seed", async () => {
+    const runs = await Promise.all(seeds.map((seed) => run(seed, what, 40, { timeoutMs: 200 })));
+    const found = runs.flatMap((records, i) => violations(records).map((text) => `seed ${seeds[i]}: ${text}`));
+    expect(found).toEqual([]);
+    const failed = runs.flat().filter(({ error }) => error !== undefined).length;
+    if (what.lost > 0) expect(failed).toBeGreaterThan(0);
+  });
+});
+
+describe("a network that loses everything", () => {
+  it("ends every call at its deadline, executed unknown", async () => {
+    const network = new MemoryNetwork({ fate: () => [] });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network, timeoutMs: 100 });
+    const calls = [client.add(1), client.read(2), client.$ping()];
+    const ends = await Promise.allSettled(calls);
+    const reason = expect.objectContaining({ code: "deadline-exceeded", executed: "unknown" }) as unknown;
+    expect(ends).toEqual(Array(3).fill({ status: "rejected", reason }));
+  });
+});
+
+/** Datagrams wait until they are let through. */
+function held(): {
+  readonly network: MemoryNetwork;
+  readonly pass: (from: "client" | "server") => void;
+  readonly waiting: () => number;
+} {
+  const gates: { readonly to: string; readonly open: () => void }[] = [];
+  const network = new (class extends MemoryNetwork {
+    override bind(...args: Parameters<MemoryNetwork["bind"]>): ReturnType<MemoryNetwork["bind"]> {
+      const socket = super.bind(...args);
+      const send = socket.send.bind(socket);
+      socket.send = (bytes, to) => {
+        const copy = new Uint8Array(bytes);
+        gates.push({ to: to.host, open: () => send(copy, to) });
+      };
+      return socket;
+    }
+  })();
+  return {
+    network,
+    waiting: () => gates.length,
+    pass(from) {
+      const next = gates.findIndex(({ to }) => (to === "ledger") === (from === "client"));
+      if (next < 0) throw new Error(`nothing waits from the ${from}`);
+      gates.splice(next, 1)[0]?.open();
+    },
+  };
+}
+
+describe("a refusal, which may be meant for a datagram that came before", () => {
+  /** Takes the ids that run. */
+  async function serve(network: MemoryNetwork, ran: number[]): Promise<Server> {
+    const server = new Server({ network });
+    const handle = (id: number): number => {
+      ran.push(id);
+      return 2 * id;
+    };
+    server.export(LedgerV1, { add: handle, read: handle });
+    await server.listen("memory+datagram://ledger");
+    return server;
+  }
+  const open = (network: MemoryNetwork): Promise<Client<Ledger>> =>
+    connect(LedgerV1, "memory+datagram://ledger", { network, retransmit: { initialMs: 5, minMs: 5, maxMs: 60_000 } });
+
+  it("of an answered call's other copy proves nothing about the next call", async () => {
+    const { network, pass, waiting } = held();
+    const ran: number[] = [];
+    const server = await serve(network, ran);
+    await using client = await open(network);
+    const first = client.read(1);
+    await until(() => waiting() === 2);
+    pass("client");
+    await until(() => ran.length === 1);
+    pass("server");
+    expect(await first).toBe(2);
+    // Nobody listens when the copy arrives, and its refusal comes while the second call is under way.
+    await server.close({ drainMs: 0 });
+    const second = client.add(2).catch((error: unknown) => error);
+    pass("client");
+    expect(await second).toMatchObject({ code: "unavailable", executed: "unknown" });
+  });
+
+  it("comes once for each of several calls, and proves nothing about those made after the first", async () => {
+    const { network, pass, waiting } = held();
+    await using client = await open(network);
+    const lost = [client.add(1), client.add(2)].map((call) => call.catch((error: unknown) => error));
+    await until(() => waiting() === 2);
+    pass("client");
+    expect(await Promise.all(lost)).toMatchObject(Array(2).fill({ code: "unavailable", executed: "unknown" }));
+    const next = client.add(3).catch((error: unknown) => error);
+    pass("client"); // of call 2
+    expect(await next).toMatchObject({ code: "unavailable", executed: "unknown" });
+  });
+
+  it("proves that a call alone, sent once, did not run", async () => {
+    const { network, pass } = held();
+    await using client = await open(network);
+    for (const id of [1, 2]) {
+      const call = client.add(id).catch((error: unknown) => error);
+      pass("client");
+      expect(await call).toMatchObject({ code: "unavailable", executed: "no" });
+    }
+  });
+});
+
+describe("a client's datagrams", () => {
+  it("are sent under one xid, however often", async () => {
+    const xids = new Set<number>();
+    let sent = 0;
+    const network = new MemoryNetwork({
+      fate(bytes) {
+        xids.add(Buffer.from(bytes).readUInt32BE());
+        return ++sent < 5 ? [] : [0];
+      },
+    });
+    await using server = new Server({ network });
+    server.export(LedgerV1, { add: (id) => id, read: (id) => id });
+    await server.listen("memory+datagram://ledger");
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", {
+      network,
+      retransmit: { initialMs: 2, minMs: 1 },
+    });
+    const seen: Timeline[] = [];
+    expect(await client.read(7, { timeline: (timeline) => seen.push(timeline) })).toBe(7);
+    expect(xids.size).toBe(1);
+    expect(client.$stats().retransmissions).toBeGreaterThanOrEqual(4);
+    expect(seen).toHaveLength(1);
+  });
+});

@@ -130,18 +130,17 @@ export function unnamed(of: Shape): Exclude<Shape, ReferenceShape> {
 }
 
 function frameOf(shape: Composite, value: unknown, visitor: Visitor): Frame {
-  const frame = { shape, value, index: -1, made: undefined };
   if (shape.kind === "array") {
     if (!Array.isArray(value)) throw new Fault(`expected an array, got ${describe(value)}`);
     const { length, fixed } = shape;
     if (fixed ? value.length !== length : value.length > length) {
       throw new Fault(`expected an array of ${fixed ? "" : "at most "}${length}, got one of ${value.length}`);
     }
-    return { ...frame, fields: leaves, count: value.length };
+    return { shape, value, fields: leaves, count: value.length, index: -1, made: undefined };
   }
   if (!isProperties(value)) throw new Fault(`expected an object, got ${describe(value)}`);
   const fields = shape.kind === "struct" ? shape.fields : unionFields(shape, value, visitor);
-  return { ...frame, fields, count: fields.length };
+  return { shape, value, fields, count: fields.length, index: -1, made: undefined };
 }
 
 /** The arm that the discriminant selects, if it carries a field. */

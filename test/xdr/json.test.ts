@@ -113,5 +113,6 @@ describe("JSON that is no value names the field", () => {
 it("a list of 100,000 nodes goes to JSON and back", () => {
   const head = list(100_000);
   const parsed: unknown = JSON.parse(toJson(node.shape, head));
-  expect(encode(node, fromJson(node.shape, parsed) as Node)).toEqual(encode(node, head));
+  // Not toEqual: on a megabyte it takes seconds.
+  expect(Buffer.compare(encode(node, fromJson(node.shape, parsed) as Node), encode(node, head))).toBe(0);
 });

@@ -21,22 +21,35 @@ export async function keepCalling(call: () => Promise<unknown>, window: number, 
   return { calls, ms: performance.now() - start };
 }
 
-async function oneAfterAnother(call: () => Promise<unknown>, ms: number): Promise<Sample> {
-  const histogram = buildHistogram({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000 });
-  const start = performance.now();
-  let calls = 0;
-  let before = start;
-  while (before - start < ms) {
-    await call();
+/** The times between one answer and the next, at window 1. */
+export class Stopwatch {
+  readonly #histogram = buildHistogram({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000 });
+  readonly #start = performance.now();
+  #before = this.#start;
+  #calls = 0;
+
+  /** An answer is there; gives the milliseconds since the start. */
+  lap(): number {
     const now = performance.now();
-    histogram.recordValue(Math.round((now - before) * 1000));
-    before = now;
-    calls++;
+    this.#histogram.recordValue(Math.round((now - this.#before) * 1000));
+    this.#before = now;
+    this.#calls++;
+    return now - this.#start;
   }
-  return {
-    calls,
-    ms: before - start,
-    p50: histogram.getValueAtPercentile(50),
-    p99: histogram.getValueAtPercentile(99),
-  };
+
+  get sample(): Sample {
+    return {
+      calls: this.#calls,
+      ms: this.#before - this.#start,
+      p50: this.#histogram.getValueAtPercentile(50),
+      p99: this.#histogram.getValueAtPercentile(99),
+    };
+  }
+}
+
+async function oneAfterAnother(call: () => Promise<unknown>, ms: number): Promise<Sample> {
+  const watch = new Stopwatch();
+  do await call();
+  while (watch.lap() < ms);
+  return watch.sample;
 }

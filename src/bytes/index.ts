@@ -1,3 +1,2 @@
-export { BufferPool } from "./pool.js";
 export { Reader, type ReaderOptions, viewSizeMin } from "./reader.js";
 export { Writer, type WriterOptions, writerSizeMax } from "./writer.js";

@@ -42,6 +42,9 @@ export interface StreamClientDriveOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** How soon after the last call an idle connection stops keeping the process alive, in milliseconds. */
+const idleAfterMs = 20;
+
 /**
  * Runs a client's engine over streams: connects, and connects again when a call wants it, with backoff; writes each
  * turn's calls at once; arms the one timer.
@@ -53,6 +56,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
   readonly #options: StreamClientDriveOptions;
   readonly #clock: Clock;
   readonly #alarm: Alarm;
+  readonly #idle: Alarm;
   readonly #backoff: Backoff;
   /** Every connection that still lives: the current one, and suspects that calls wait on. */
   readonly #streams = new Map<Link, Stream>();
@@ -61,6 +65,8 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
   #retryAt = Number.NEGATIVE_INFINITY;
   #armedFor: number = Number.POSITIVE_INFINITY;
   #alive = false;
+  /** Set a little after the last call: going idle and back for each of a row of calls would cost. */
+  #goingIdle = false;
   #flushing = false;
   #closed = false;
   #connects = 0;
@@ -71,6 +77,10 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.#alarm = this.#clock.alarm(() => this.#onAlarm());
+    this.#idle = this.#clock.alarm(() => {
+      this.#goingIdle = false;
+      if (this.engine.pendingCalls === 0) this.#keepAlive(false);
+    });
     this.#backoff = new Backoff(options.backoff);
   }
 
@@ -115,6 +125,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     for (const stream of this.#streams.values()) stream.end();
     this.#settleDown();
     this.#alarm.clear();
+    this.#idle.clear();
   }
 
   // --- after every event
@@ -130,8 +141,12 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
       this.#reconnect();
     }
     this.#arm();
-    const alive = engine.pendingCalls > 0;
-    if (alive !== this.#alive) this.#keepAlive(alive);
+    if (engine.pendingCalls > 0) {
+      if (!this.#alive) this.#keepAlive(true);
+    } else if (this.#alive && !this.#goingIdle) {
+      this.#goingIdle = true;
+      this.#idle.set(this.now() + idleAfterMs);
+    }
     if (this.#waitingForRoom.length > 0) for (const wake of this.#waitingForRoom.splice(0)) wake();
   }
 

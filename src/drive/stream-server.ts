@@ -110,6 +110,10 @@ export class StreamServerDrive {
   /** Notes what is left unfinished by the last chunk. */
   #watch(): void {
     const { unread } = this.#side;
+    if (unread === 0 && this.#buffered === 0) {
+      this.recordSince = undefined;
+      return;
+    }
     if (unread === 0) this.recordSince = undefined;
     else if (!this.#side.held) this.recordSince ??= this.heardAt;
     if (unread === this.#buffered) return;

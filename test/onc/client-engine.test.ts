@@ -266,6 +266,24 @@ describe("a stream client's engine", () => {
     expect(engine.stats.retransmissions).toBe(1);
   });
 
+  it("sends a call without arguments again too, of which no copy was kept", () => {
+    const { engine, taken } = streamClient();
+    const link = engine.opened(0);
+    const life = { semantics: "at-least-once", startedAt: 0, deadline: 1_000 } as const;
+    engine.start(
+      new ClientCall(
+        { ...nullCall },
+        [],
+        life,
+        () => {},
+        () => {},
+      ),
+    );
+    const first = taken(link);
+    engine.lost(link, undefined, 5);
+    expect(taken(engine.opened(10))).toBe(first);
+  });
+
   it("does not believe a refusal that answers only one of two transmissions", () => {
     const { engine, call } = streamClient();
     const link = engine.opened(0);

@@ -6,7 +6,7 @@ import {
   type RpcErrorDetails,
   type Timeline,
 } from "../../model/index.js";
-import { explainDecode, XdrReader, type XdrWriter } from "../../xdr/index.js";
+import { explainDecode, XdrReader, XdrWriter } from "../../xdr/index.js";
 import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
 import { type Refusal, ReplyHeader, writeCallHeader, writeOpaqueAuth } from "../message.js";
@@ -161,9 +161,22 @@ export abstract class ClientEngine {
     return w.take();
   }
 
-  /** Whether the message must be kept after it was sent, because it may have to be sent again. */
+  /**
+   * Whether the message must be kept after it was sent, because it may have to be sent again. What has no arguments is
+   * not: it can be written again, where arguments may have been changed by their owner meanwhile.
+   */
   protected keeps(call: ClientCall): boolean {
-    return call.repeatable || this.auth.epoch > 0;
+    return (call.repeatable || this.auth.epoch > 0) && call.target.args.shapes.length > 0;
+  }
+
+  /** The message of a call that was sent, if it can be sent again. */
+  protected kept(call: ClientCall): Uint8Array | undefined {
+    if (call.message === undefined && call.target.args.shapes.length === 0) {
+      const w = new XdrWriter();
+      this.encodeCall(w, call);
+      call.message = w.take();
+    }
+    return call.message;
   }
 
   #refuseArguments(call: ClientCall, error: unknown): void {
@@ -274,7 +287,7 @@ export abstract class ClientEngine {
   }
 
   #denied(call: ClientCall, why: number, now: number): void {
-    if (!call.refreshed && call.message !== undefined && this.auth.refused(why)) {
+    if (!call.refreshed && this.kept(call) !== undefined && this.auth.refused(why)) {
       call.refreshed = true;
       this.resubmit(call);
       return;

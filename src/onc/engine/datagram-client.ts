@@ -75,7 +75,7 @@ export class DatagramClientEngine extends ClientEngine {
     this.encodeCall(this.#writer, call);
     const message = this.#writer.take();
     if (this.#queue.size === 0 && this.#hasRoom(message.length)) {
-      if (this.keeps(call)) call.message = message;
+      if (call.repeatable || this.keeps(call)) call.message = message;
       this.#send(call, message, call.startedAt);
     } else if (this.#queuedBytes + message.length > this.#queueBytesMax) {
       this.fail(call, call.startedAt, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
@@ -100,7 +100,7 @@ export class DatagramClientEngine extends ClientEngine {
       if (!this.#hasRoom(message.length)) return;
       this.#queue.delete(call);
       this.#queuedBytes -= message.length;
-      if (!this.keeps(call)) call.message = undefined;
+      if (!call.repeatable && !this.keeps(call)) call.message = undefined;
       this.#send(call, message, now);
     }
   }

@@ -1,9 +1,17 @@
-import { BufferPool } from "../../bytes/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { recordMark } from "../record.js";
 
-/** Big enough for some 1,000 small messages, small enough that 64 of them are nothing. */
-const pool = new BufferPool(65_536, 64);
+/** Room for some 1,000 small messages; a batch that needs more gets a larger buffer, which is not used again. */
+const batchSize = 65_536;
+
+/** How many writers wait for use: 64 of them hold 4 MiB. */
+const writersMax = 64;
+
+/**
+ * Writers of batches, used again and again by all connections, so that a batch allocates nothing and an idle
+ * connection holds nothing.
+ */
+const writers: XdrWriter[] = [];
 
 /**
  * How many bytes of messages gather before they are handed on without waiting for the turn to end: some 80 small ones.
@@ -11,8 +19,6 @@ const pool = new BufferPool(65_536, 64);
  * under way, this gives a third more calls a second than one write a turn.
  */
 export const outboxFlushBytes = 4_096;
-
-const nothing = new Uint8Array(0);
 
 /** Bytes to send. They do not change until `written` is called. */
 export interface Outgoing {
@@ -24,36 +30,29 @@ export interface Outgoing {
  * Messages on their way to a stream, each as a record of one fragment, gathered so that a batch goes out in one write.
  */
 export class Outbox {
-  readonly #writer: XdrWriter;
-  #buffer: Uint8Array | undefined;
-
-  constructor(sizeMax?: number) {
-    this.#writer = new XdrWriter(sizeMax === undefined ? {} : { sizeMax: sizeMax + outboxFlushBytes });
-  }
+  #writer: XdrWriter | undefined;
 
   /** Bytes that wait to be taken. */
   get size(): number {
-    return this.#writer.position;
+    return this.#writer === undefined ? 0 : this.#writer.position;
   }
 
-  /** Begins a message. Write to what is returned, then `commit` or `abort` with the writer's `position` before. */
+  /** Begins a message. Note `size` before, write to what is returned, then `commit` or `abort` with that. */
   begin(): XdrWriter {
-    if (this.#buffer === undefined) {
-      this.#buffer = pool.take();
-      this.#writer.reset(this.#buffer);
-    }
-    this.#writer.reserve(4);
+    this.#writer ??= writers.pop() ?? new XdrWriter({ sizeInitial: batchSize });
+    this.#writer.uint32(0); // the record mark, once the length is known
     return this.#writer;
   }
 
   /** Ends the message that began at `at`. */
   commit(at: number): void {
-    this.#writer.patchUint32(at, recordMark(this.#writer.position - at - 4));
+    const writer = this.#writer as XdrWriter;
+    writer.patchUint32(at, recordMark(writer.position - at - 4));
   }
 
   /** Takes the message that began at `at` back. */
   abort(at: number): void {
-    this.#writer.truncate(at);
+    this.#writer?.truncate(at);
   }
 
   /** Appends a message that was encoded before. */
@@ -65,15 +64,17 @@ export class Outbox {
 
   /** Takes what is there; undefined when nothing is. */
   take(): Outgoing | undefined {
-    const pooled = this.#buffer;
-    if (pooled === undefined || this.#writer.position === 0) return undefined;
-    const bytes = this.#writer.view();
-    this.#buffer = undefined;
-    this.#writer.reset(nothing);
-    // A batch that outgrew the pooled buffer went on in one of its own; the pooled one is free already.
-    return {
-      bytes,
-      written: () => pool.give(pooled),
-    };
+    const writer = this.#writer;
+    if (writer === undefined || writer.position === 0) return undefined;
+    this.#writer = undefined;
+    const bytes = writer.view();
+    return { bytes, written: () => release(writer) };
   }
+}
+
+/** The bytes were written: the writer may be used again. */
+function release(writer: XdrWriter): void {
+  if (writer.position > batchSize || writers.length >= writersMax) return;
+  writer.reset();
+  writers.push(writer);
 }

@@ -195,10 +195,11 @@ export class StreamClientEngine extends ClientEngine {
     if (this.link === link) this.link = undefined;
     this.pending.forEach((call) => {
       if (call.link !== link) return;
-      if (call.repeatable && call.message !== undefined && call.target !== this.#options.probe) {
+      const message = call.repeatable && call !== link.probe ? this.kept(call) : undefined;
+      if (message !== undefined) {
         call.link = undefined;
         link.waiting--;
-        this.#queuedBytes += call.message.length;
+        this.#queuedBytes += message.length;
         this.#queue.add(call);
         return;
       }

@@ -16,6 +16,7 @@ export {
   type Identity,
   type Procedure,
   type ProtocolStatus,
+  type ResolveQuery,
   type Resolver,
   RpcError,
   type RpcErrorCode,

@@ -79,12 +79,13 @@ function listing(services: readonly OncService<LoadedContract>[]): string {
   return services
     .flatMap((service) => [
       `  ${versionText(service)}`,
-      ...proceduresOf(service).map(([key, procedure]) => `    ${signature(key, procedure)}`),
+      // Types within types by their names: a line for each procedure, whatever it takes.
+      ...proceduresOf(service).map(([key, procedure]) => `    ${signature(key, procedure, 1)}`),
     ])
     .join("\n");
 }
 
 /** How a procedure is called, such as `add {"a": int, "b": int} -> int`. */
-export function signature(key: string, { args, result }: OncProcedure): string {
-  return [key, ...args.map(({ shape }) => shapeText(shape)), "->", shapeText(result.shape)].join(" ");
+export function signature(key: string, { args, result }: OncProcedure, depth?: number): string {
+  return [key, ...args.map(({ shape }) => shapeText(shape, depth)), "->", shapeText(result.shape, 0)].join(" ");
 }

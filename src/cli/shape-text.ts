@@ -27,7 +27,7 @@ export function shapeText(shape: Shape, depth: number = depthMax): string {
       // Only what may contain itself is a reference.
       return depth <= 1 ? shape.name : shapeText(shape.to(), depth - 1);
     case "array":
-      return depth <= 0 ? "[...]" : `[${shapeText(shape.element, depth - 1)}, ...]`;
+      return `[${shapeText(shape.element, depth - 1)}, ...]`;
     case "struct":
       if (depth <= 0) return shape.name ?? "{...}";
       return `{${shape.fields.map((field) => fieldText(field, depth)).join(", ")}}`;

@@ -140,16 +140,18 @@ export class Writer {
   }
 
   /**
-   * Appends a string as UTF-8.
+   * Appends a string as UTF-8, and zeros to a multiple of four bytes.
    *
-   * @returns how many bytes it took
+   * @returns how many bytes it took without the zeros
    * @throws whatever {@link fail} throws, for a string with a lone surrogate, which UTF-8 cannot carry
    */
-  utf8(text: string): number {
+  utf8Padded(text: string): number {
     const length = text.length;
     if (length <= shortText) {
-      this.ensure(length);
-      const { data, at } = this;
+      const { at } = this;
+      const end = at + ((length + 3) & ~3);
+      if (end > this.capacity) this.grow(end);
+      const { data } = this;
       // Four units are one store; what turns out not to be ASCII is written again below.
       let all = 0;
       let i = 0;
@@ -161,17 +163,23 @@ export class Writer {
         all |= a | b | c | d;
         data.setUint32(at + i, (a << 24) | (b << 16) | (c << 8) | d);
       }
-      for (; i < length; i++) {
-        const a = text.charCodeAt(i);
-        all |= a;
-        data.setUint8(at + i, a);
+      if (i < length) {
+        let word = 0;
+        for (let shift = 24; i < length; shift -= 8) {
+          const a = text.charCodeAt(i++);
+          all |= a;
+          word |= a << shift;
+        }
+        data.setUint32(end - 4, word);
       }
       if (all <= 0x7f) {
-        this.at = at + length;
+        this.at = end;
         return length;
       }
     }
-    return this.#utf8Any(text);
+    const written = this.#utf8Any(text);
+    this.zeros(-written & 3);
+    return written;
   }
 
   #utf8Any(text: string): number {

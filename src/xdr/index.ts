@@ -1,3 +1,4 @@
+export { viewSizeMin, writerSizeMax } from "../bytes/index.js";
 export { array, arrayFixed } from "./array.js";
 export type { ValueOf, XdrCodec } from "./codec.js";
 export { decode, encode } from "./encode.js";

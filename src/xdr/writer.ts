@@ -150,9 +150,8 @@ export class XdrWriter extends Writer {
     if (typeof value !== "string" || value.length > max) this.#refuseText(value, max);
     const at = this.at;
     this.uint32(value.length);
-    const length = this.utf8(value);
+    const length = this.utf8Padded(value);
     if (length !== value.length) this.#correctLength(at, length, max);
-    this.zeros(-length & 3);
   }
 
   #correctLength(at: number, length: number, max: number): void {

@@ -66,7 +66,7 @@ describe("a writer", () => {
     for (let sizeInitial = 0; sizeInitial < 20; sizeInitial++) {
       const w = new Writer({ sizeInitial });
       for (let i = 0; i < 40; i++) w.uint8(i);
-      w.utf8("text");
+      w.utf8Padded("text");
       expect([...w.view()]).toEqual([...Array.from({ length: 40 }, (_, i) => i), 116, 101, 120, 116]);
     }
   });
@@ -80,10 +80,10 @@ describe("a writer", () => {
     ["a double", (w) => w.float64(1)],
     ["bytes", (w) => w.bytes(new Uint8Array(3))],
     ["zeros", (w) => w.zeros(3)],
-    ["short text", (w) => w.utf8("abc")],
-    ["short text that is not ASCII", (w) => w.utf8("\u20ac")],
-    ["long text", (w) => w.utf8("x".repeat(100))],
-    ["long text that is not ASCII", (w) => w.utf8("\u20ac".repeat(50))],
+    ["short text", (w) => w.utf8Padded("abc")],
+    ["short text that is not ASCII", (w) => w.utf8Padded("\u20ac")],
+    ["long text", (w) => w.utf8Padded("x".repeat(100))],
+    ["long text that is not ASCII", (w) => w.utf8Padded("\u20ac".repeat(50))],
   ])("fills its limit to the last byte with %s, and not one more", (_, write) => {
     const measured = new Writer();
     write(measured);
@@ -198,16 +198,18 @@ describe("text", () => {
   ];
   it.each([...texts, ...texts.map((text) => text.repeat(100))])("%j is the same UTF-8 as Node's", (text) => {
     const w = new Writer({ sizeInitial: 1 });
-    expect(w.utf8(text)).toBe(Buffer.byteLength(text));
-    expect(Buffer.from(w.view()).toString("hex")).toBe(Buffer.from(text).toString("hex"));
-    expect(reader(w.view()).utf8(w.position)).toBe(text);
+    expect(w.utf8Padded(text)).toBe(Buffer.byteLength(text));
+    const bytes = Buffer.from(text);
+    const zeros = Buffer.alloc(-bytes.length & 3);
+    expect(Buffer.from(w.view()).toString("hex")).toBe(Buffer.concat([bytes, zeros]).toString("hex"));
+    expect(reader(w.view()).utf8(bytes.length)).toBe(text);
   });
 
   it.each(["\ud800", "\udc00", "a\ud800b", "\udc00\ud800", `${"x".repeat(100)}\ud800`])(
     "%j is refused, and nothing of it is left behind",
     (text) => {
       const w = new Writer();
-      expect(() => w.utf8(text)).toThrow("half of a surrogate pair");
+      expect(() => w.utf8Padded(text)).toThrow("half of a surrogate pair");
       expect(w.position).toBe(0);
     },
   );

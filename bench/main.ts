@@ -8,16 +8,16 @@ import type { Kind, Sample } from "./contender.js";
 import type { Answer, Order } from "./worker.js";
 
 const usage = `npm run bench -- [options]
-  --rounds N     turns of each contender (default 5)
-  --ms N         length of a turn in milliseconds (default 1500)
+  --rounds N     turns of each contender (default 9)
+  --ms N         length of a turn in milliseconds (default 700)
   --only NAMES   of calls, codec; by commas (default both)
   --json         print the figures as JSON instead of the tables
   --smoke        one short turn each: does it still run?`;
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: "string", default: "5" },
-    ms: { type: "string", default: "1500" },
+    rounds: { type: "string", default: "9" },
+    ms: { type: "string", default: "700" },
     only: { type: "string", default: "calls,codec" },
     json: { type: "boolean", default: false },
     smoke: { type: "boolean", default: false },
@@ -93,9 +93,9 @@ async function benchCalls(figures: Figures): Promise<void> {
   const contenders: { name: string; file: string; client: Worker; server: Worker; kinds: readonly Kind[] }[] = [];
   try {
     for (const [name, file] of [
-      ["net", "net"],
       ["grpc-js", "grpc"],
       ["farcall", "farcall"],
+      ["net", "net"],
     ] as const) {
       const [server, client] = [new Worker(file), new Worker(file)];
       try {
@@ -209,8 +209,11 @@ if (options.help) {
   if (only.includes("codec")) await benchCodec(figures);
   const result: Record<string, number> = {};
   for (const [name, task, other] of ratios) {
-    const [ours, theirs] = [median(figures.get(task)?.get("farcall")), median(figures.get(task)?.get(other))];
-    if (ours !== undefined && theirs !== undefined) result[name] = ours / theirs;
+    const row = figures.get(task);
+    const theirs = row?.get(other);
+    // Round by round: the machine has fast and slow minutes, and a round's turns share theirs.
+    const ratio = median(row?.get("farcall")?.map((ours, round) => ours / (theirs?.[round] ?? Number.NaN)));
+    if (ratio !== undefined && theirs !== undefined) result[name] = ratio;
   }
   if (options.json) {
     const rows = [...figures].map(([task, row]) => [task, Object.fromEntries(row)] as const);

@@ -50,8 +50,7 @@ export class Reader {
     }
     if (buffer !== this.#source) {
       this.#source = buffer;
-      // A plain view: what a subclass such as Node's Buffer means by `slice` differs.
-      this.buffer = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+      this.buffer = buffer;
       this.data = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     }
     this.start = start;
@@ -150,7 +149,10 @@ export class Reader {
     this.need(length);
     const from = this.at;
     this.at = from + length;
-    return length >= viewSizeMin ? this.buffer.subarray(from, this.at) : this.buffer.slice(from, this.at);
+    if (length >= viewSizeMin) return this.#plainView(from, length);
+    const copy = new Uint8Array(length);
+    if (length > 0) copy.set(this.#plainView(from, length));
+    return copy;
   }
 
   /** The next `length` bytes as a view, whatever their length. */
@@ -158,7 +160,12 @@ export class Reader {
     this.need(length);
     const from = this.at;
     this.at = from + length;
-    return this.buffer.subarray(from, this.at);
+    return this.#plainView(from, length);
+  }
+
+  /** Never of a subclass such as Node's Buffer, whose methods differ from those of the bytes that users expect. */
+  #plainView(from: number, length: number): Uint8Array {
+    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + from, length);
   }
 
   /** The next `length` bytes as text. A byte order mark is data; bytes that are not UTF-8 are an error. */

@@ -45,6 +45,9 @@ class NodeDatagram implements Datagram {
   readonly #connected: boolean;
   #closed = false;
   #events: DatagramEvents | undefined;
+  /** Datagrams that Node has not handed to the kernel yet; closing the socket would lose them. */
+  #sending = 0;
+  #onAllSent: () => void = () => {};
 
   constructor(socket: Socket, connected: boolean) {
     this.#socket = socket;
@@ -64,15 +67,21 @@ class NodeDatagram implements Datagram {
 
   send(bytes: Uint8Array, to: DatagramPeer): void {
     if (this.#closed) return;
+    this.#sending++;
     if (this.#connected) this.#socket.send(bytes, this.#onSent);
     else this.#socket.send(bytes, to.port, to.host, this.#onSent);
   }
 
-  close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#events = undefined;
-    return new Promise((resolve) => this.#socket.close(() => resolve()));
+    if (this.#sending > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onAllSent = resolve;
+      });
+    }
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
   }
 
   ref(): void {
@@ -84,6 +93,7 @@ class NodeDatagram implements Datagram {
   }
 
   readonly #onSent = (error: NodeJS.ErrnoException | null): void => {
+    if (--this.#sending === 0) this.#onAllSent();
     if (error !== null) this.#report(error);
   };
 

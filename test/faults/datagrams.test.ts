@@ -3,6 +3,7 @@ import { type OncService, oncProgram } from "farcall/onc";
 import { uint } from "farcall/xdr";
 import { describe, expect, it } from "vitest";
 import { later, seeded, until, type Weather, weather } from "../support/faults.js";
+import { fromHex, words } from "../support/raw-messages.js";
 
 // Datagrams that are lost, doubled, late and out of order: every call settles, once, with the right value or an honest
 // error. `no` means never, so the network is drained before a claim is judged.
@@ -236,6 +237,24 @@ describe("a refusal, which may be meant for a datagram that came before", () => 
 });
 
 describe("a client's datagrams", () => {
+  it("are answered by the server that was asked, and by nobody else who knows the xid", async () => {
+    const network = new MemoryNetwork();
+    const server = network.bind("ledger");
+    const stranger = network.bind("stranger");
+    const reply = (xid: number, value: number): Uint8Array => fromHex(words(xid, 1, 0, 0, 0, 0, value));
+    server.start({
+      onDatagram(bytes, from) {
+        const xid = Buffer.from(bytes).readUInt32BE();
+        stranger.send(reply(xid, 666), from);
+        setTimeout(() => server.send(reply(xid, 42), from), 20);
+      },
+      onError: () => {},
+    });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network });
+    expect(await client.add(21)).toBe(42);
+    expect(client.$stats().strayReplies).toBe(0);
+  });
+
   it("are sent under one xid, however often", async () => {
     const xids = new Set<number>();
     let sent = 0;

@@ -134,8 +134,14 @@ function compile({ name, project, output, inputs }) {
     rmSync(fresh, { recursive: true, force: true });
     fail(`ensure: ${project} does not compile`);
   }
-  if (existsSync(output)) renameSync(output, old);
-  renameSync(fresh, output);
+  try {
+    if (existsSync(output)) renameSync(output, old);
+    renameSync(fresh, output);
+  } catch (error) {
+    // Another command is just swapping in the same.
+    if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(error.code)) throw error;
+    rmSync(fresh, { recursive: true, force: true });
+  }
   rmSync(old, { recursive: true, force: true });
   mkdirSync(join(scratch, "stamps"), { recursive: true });
   writeFileSync(stamp, digest);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { RpcError, Timeline } from "../model/index.js";
 import type { ClientAuth } from "../onc/auth/index.js";
@@ -12,6 +13,8 @@ interface CallFlags extends CompileFlags {
   readonly auth: "none" | "sys";
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  readonly tls?: true | undefined;
+  readonly ca?: string | undefined;
   readonly verbose?: true | undefined;
 }
 
@@ -22,7 +25,7 @@ export function define(command: Command): void {
       "Calls a procedure and prints its result on stdout, as JSON and alone.\n" +
         "64-bit numbers are decimal strings, opaque data is base64, enums go by name, void is null.",
     )
-    .argument("<address>", "tcp://HOST[:PORT], udp://HOST[:PORT] or unix:/PATH; without a port, rpcbind is asked")
+    .argument("<address>", "tcp://HOST[:PORT], udp://..., tls://... or unix:/PATH; without a port, rpcbind is asked")
     .argument("<file.x>", "the interface; it is compiled in memory")
     .argument("[procedure]", "by its name in the contract (add) or in the file (ADD); without one, all are listed")
     .argument("[json...]", "the arguments; - reads one from stdin")
@@ -42,6 +45,12 @@ export function define(command: Command): void {
     )
     .addOption(
       new Option("--gid <n>", "the group's number; default: yours").argParser(unsigned).implies({ auth: "sys" }),
+    )
+    .option("--tls", "over tcp, ask for TLS (RFC 9289) and do not go on without")
+    .addOption(
+      new Option("--ca <file>", "certificates to trust, as PEM (default: Node's own); implies --tls").implies({
+        tls: true,
+      }),
     )
     .option("-v, --verbose", "say on stderr where the call's time went");
   addCompileOptions(command);
@@ -111,8 +120,13 @@ async function invoke(
   const timeline =
     flags.verbose === undefined ? undefined : (times: Timeline) => process.stderr.write(timesText(times));
   const auth = await authOf(flags);
-  const connectTimeoutMs = flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000);
-  await using client = await connect(service, address, { auth, connectTimeoutMs, timeoutMs: flags.timeout });
+  const options = {
+    auth,
+    tls: flags.tls === undefined ? undefined : { ca: flags.ca === undefined ? undefined : readFileSync(flags.ca) },
+    connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),
+    timeoutMs: flags.timeout,
+  };
+  await using client = await connect(service, address, options);
   if (flags.verbose === true) {
     process.stderr.write(`${service.name}.${key} (program ${service.program}, version ${service.version}, `);
     process.stderr.write(`procedure ${procedure.number}) at ${client.$address}\n`);

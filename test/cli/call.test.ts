@@ -4,7 +4,9 @@ import { loadInterface } from "farcall/idl";
 import { type OncService, oncProgram } from "farcall/onc";
 import * as xdr from "farcall/xdr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Authority } from "../support/certificates.js";
 import { buildCli, farcall, startFarcall } from "../support/cli.js";
+import { describeWith } from "../support/requirements.js";
 
 const probe = fileURLToPath(new URL("fixtures/probe.x", import.meta.url));
 
@@ -32,6 +34,27 @@ function probeV1(): OncService<Record<string, Procedure<readonly unknown[], unkn
   const procedures = { ...v1.procedures, oddReply: { ...v1.procedures["oddReply"], result: xdr.nothing } };
   return oncProgram({ ...v1, procedures } as never);
 }
+
+describeWith(["openssl"], "farcall call with TLS", () => {
+  it("trusts what --ca says, over tls: and over tcp:, and goes nowhere without", async () => {
+    buildCli();
+    const authority = new Authority();
+    const { cert, key } = authority.issue("server", "IP:127.0.0.1");
+    await using server = new Server({ tls: { cert, key, policy: "required" } });
+    const [, v2] = loadInterface(probe).services;
+    server.export(v2 as NonNullable<typeof v2>, { rest: () => {}, newer: () => 1 });
+    for (const scheme of ["tcp", "tls"]) {
+      const address = await server.listen(`${scheme}://127.0.0.1:0`);
+      const rest = ["call", address, probe, "rest", "--version", "2"];
+      expect(await farcall([...rest, "--ca", authority.ca.certFile])).toEqual({
+        code: 0,
+        stdout: "null\n",
+        stderr: "",
+      });
+      expect(await farcall([...rest, "--tls"])).toMatchObject({ code: 3, stdout: "" });
+    }
+  });
+});
 
 describe("farcall call", () => {
   const server = new Server({ onError: () => {} });

@@ -10,6 +10,7 @@ required=(
   "/usr/include/tirpc/rpc/rpc.h libtirpc-dev"
   "rpcgen rpcsvc-proto"
   "rpcbind rpcbind"
+  "lxi lxi-tools"
   "ip iproute2"
   "unshare util-linux"
 )

@@ -1,0 +1,76 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generateFiles } from "farcall/idl";
+import { beforeAll, describe, expect, it } from "vitest";
+import { Running, run } from "../support/processes.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const npm = ["run", "--silent"];
+
+describe("the examples", () => {
+  const folder = join(root, "examples");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".x"));
+
+  it.each(sources)("have committed what the compiler makes of %s", (path) => {
+    const { stale, failed } = generateFiles({ files: [join(folder, path)], check: true });
+    expect({ stale, failed }).toEqual({ stale: [], failed: [] });
+  });
+});
+
+// The commands are npm's, whose name on Windows is another.
+describe.skipIf(process.platform === "win32")("the calculator", () => {
+  beforeAll(() => {
+    // What the commands do themselves; here, so that none of the tests takes the time.
+    const { status, stderr } = spawnSync(process.execPath, ["scripts/ensure.mjs", "examples"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(stderr);
+  });
+
+  it.each(["SIGTERM", "SIGINT", "SIGKILL"] as const)(
+    "serves TCP and UDP on one port, and is gone when npm is ended by %s",
+    async (signal) => {
+      await using server = new Running("npm", [...npm, "example:calc", "--", "--port", "0"], { cwd: root });
+      const [, port] = await server.line(/^tcp:\/\/127\.0\.0\.1:(\d+)$/);
+      await server.line(new RegExp(`^udp://127\\.0\\.0\\.1:${port}$`));
+      const client = await run("npm", [...npm, "example:calc:client", "--", `tcp://127.0.0.1:${port}`], { cwd: root });
+      expect(client.lines.slice(0, 4)).toEqual([
+        "1 + 2 = 3",
+        "7 / 2 = 3 remainder 1",
+        "7 / 0 : refused",
+        "doubled: 2 4 6",
+      ]);
+      expect(client.lines[4]).toMatch(/^failed: server-error, executed: unknown /);
+      expect(client.lines[5]).toMatch(/^failed: invalid-argument, executed: no .* a: expected an integer/);
+      // Resolves when its last descendant has closed stdout, which is the server's end.
+      server.kill(signal);
+      await server.ended;
+    },
+  );
+
+  it("says in one line why it cannot serve", async () => {
+    await using server = new Running("npm", [...npm, "example:calc", "--", "--port", "0"], { cwd: root });
+    const [, port = ""] = await server.line(/^tcp:\/\/127\.0\.0\.1:(\d+)$/);
+    const second = await run("npm", [...npm, "example:calc", "--", "--port", port], { cwd: root });
+    expect(second.code).toBe(1);
+    expect(second.stderr).toMatch(/cannot listen on .*EADDRINUSE/);
+    expect(second.stderr).not.toContain("    at ");
+  });
+});
+
+describe.skipIf(process.platform === "win32")("the demo", () => {
+  it("ends with what a caller is told whose server was killed in mid-call", async () => {
+    const { code, stdout } = await run("npm", [...npm, "demo"], { cwd: root });
+    expect(code).toBe(0);
+    for (const transport of ["tcp", "udp", "unix"]) {
+      expect(stdout).toMatch(new RegExp(`^${transport} +add\\(\\{ a: 1, b: 2 \\}\\) = 3 in `, "m"));
+    }
+    expect(stdout).toMatch(/The call ended at once:\n {2}code {6}unavailable\n {2}executed {2}unknown\n/);
+    expect(stdout).toMatch(/The next call, with nobody there:\n {2}code {6}unavailable\n {2}executed {2}no\n/);
+    const widest = Math.max(...stdout.split("\n").map((line) => line.length));
+    expect(widest).toBeLessThanOrEqual(110);
+  });
+});

@@ -1,0 +1,14 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { formatDiagnostic, generateFiles } from "farcall/idl";
+import { expect, it } from "vitest";
+
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
+const files = readdirSync(examples, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".x"));
+
+it.each(files.sort())("the committed stub of %s is what the compiler makes of it", (file) => {
+  const { stale, failed, diagnostics } = generateFiles({ files: [join(examples, file)], check: true });
+  expect(diagnostics.map(formatDiagnostic)).toEqual([]);
+  expect({ stale, failed }).toEqual({ stale: [], failed: [] });
+});

@@ -30,26 +30,29 @@ describe.skipIf(process.platform === "win32")("the calculator", () => {
     if (status !== 0) throw new Error(stderr);
   });
 
-  it.each(["SIGTERM", "SIGINT", "SIGKILL"] as const)(
-    "serves TCP and UDP on one port, and is gone when npm is ended by %s",
-    async (signal) => {
-      await using server = new Running("npm", [...npm, "example:calc", "--", "--port", "0"], { cwd: root });
-      const [, port] = await server.line(/^tcp:\/\/127\.0\.0\.1:(\d+)$/);
-      await server.line(new RegExp(`^udp://127\\.0\\.0\\.1:${port}$`));
-      const client = await run("npm", [...npm, "example:calc:client", "--", `tcp://127.0.0.1:${port}`], { cwd: root });
-      expect(client.lines.slice(0, 4)).toEqual([
-        "1 + 2 = 3",
-        "7 / 2 = 3 remainder 1",
-        "7 / 0 : refused",
-        "doubled: 2 4 6",
-      ]);
-      expect(client.lines[4]).toMatch(/^failed: server-error, executed: unknown /);
-      expect(client.lines[5]).toMatch(/^failed: invalid-argument, executed: no .* a: expected an integer/);
-      // Resolves when its last descendant has closed stdout, which is the server's end.
-      server.kill(signal);
-      await server.ended;
-    },
-  );
+  it.each([
+    ["npm is told to end", (npm: Running) => process.kill(npm.pid, "SIGTERM")],
+    ["npm is killed", (npm: Running) => process.kill(npm.pid, "SIGKILL")],
+    // A terminal sends it to every process of the command.
+    ["Ctrl-C is pressed", (npm: Running) => process.kill(-npm.pid, "SIGINT")],
+  ])("serves TCP and UDP on one port, and is gone when %s", async (_what, end) => {
+    const options = { cwd: root, detached: true };
+    await using server = new Running("npm", [...npm, "example:calc", "--", "--port", "0"], options);
+    const [, port] = await server.line(/^tcp:\/\/127\.0\.0\.1:(\d+)$/);
+    await server.line(new RegExp(`^udp://127\\.0\\.0\\.1:${port}$`));
+    const client = await run("npm", [...npm, "example:calc:client", "--", `tcp://127.0.0.1:${port}`], { cwd: root });
+    expect(client.lines.slice(0, 4)).toEqual([
+      "1 + 2 = 3",
+      "7 / 2 = 3 remainder 1",
+      "7 / 0 : refused",
+      "doubled: 2 4 6",
+    ]);
+    expect(client.lines[4]).toMatch(/^failed: server-error, executed: unknown /);
+    expect(client.lines[5]).toMatch(/^failed: invalid-argument, executed: no .* a: expected an integer/);
+    // Resolves when its last descendant has closed stdout, which is the server's end.
+    end(server);
+    await server.ended;
+  });
 
   it("says in one line why it cannot serve", async () => {
     await using server = new Running("npm", [...npm, "example:calc", "--", "--port", "0"], { cwd: root });

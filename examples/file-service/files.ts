@@ -5,9 +5,13 @@ import * as xdr from "farcall/xdr";
 
 // ---- Types (rpcgen: files.h) ----
 
-export const NAME_MAX = 255;
+export const FILE_NAME_MAX = 255;
 /** Most bytes of one read or write. */
-export const DATA_MAX = 65536;
+export const FILE_DATA_MAX = 65536;
+
+export type FileName = string;
+
+export type FileData = Uint8Array;
 
 export const FileStatus = {
   FILE_OK: 0,
@@ -40,9 +44,9 @@ export const OpenMode = {
 export type OpenMode = (typeof OpenMode)[keyof typeof OpenMode];
 
 export const SeekFrom = {
-  SEEK_START: 0,
-  SEEK_CURRENT: 1,
-  SEEK_END: 2,
+  FROM_START: 0,
+  FROM_CURRENT: 1,
+  FROM_END: 2,
 } as const;
 export type SeekFrom = (typeof SeekFrom)[keyof typeof SeekFrom];
 
@@ -52,7 +56,7 @@ export type OpenResult =
 
 export type ReadResult =
   /** Shorter than asked for only at the end of the file. */
-  | { status: typeof FileStatus.FILE_OK; data: Uint8Array }
+  | { status: typeof FileStatus.FILE_OK; data: FileData }
   | { status: Exclude<FileStatus, typeof FileStatus.FILE_OK> };
 
 export type PositionResult =
@@ -61,11 +65,11 @@ export type PositionResult =
 
 /** Program STATEFUL_FILES, version 1. */
 export interface StatefulFilesV1 {
-  open: Procedure<[filename: string, mode: OpenMode], OpenResult, "at-most-once">;
+  open: Procedure<[filename: FileName, mode: OpenMode], OpenResult, "at-most-once">;
   /** Reads from the file's position, and moves it: a repetition would read what comes next. */
   read: Procedure<[handle: FileHandle, n: number], ReadResult, "at-most-once">;
   /** Writes at the file's position, and moves it. Gives the new one. */
-  write: Procedure<[handle: FileHandle, buffer: Uint8Array], PositionResult, "at-most-once">;
+  write: Procedure<[handle: FileHandle, buffer: FileData], PositionResult, "at-most-once">;
   seek: Procedure<[handle: FileHandle, offset: bigint, from: SeekFrom], PositionResult, "at-most-once">;
   close: Procedure<[handle: FileHandle], FileStatus, "at-most-once">;
 }
@@ -73,12 +77,16 @@ export interface StatefulFilesV1 {
 /** Program STATELESS_FILES, version 1. */
 export interface StatelessFilesV1 {
   /** Reads n bytes at a position. @idempotent */
-  read: Procedure<[filename: string, position: bigint, n: number], ReadResult, "at-least-once">;
+  read: Procedure<[filename: FileName, position: bigint, n: number], ReadResult, "at-least-once">;
   /** Writes bytes at a position; makes the file if there is none. Gives the position behind them. @idempotent */
-  write: Procedure<[filename: string, position: bigint, buffer: Uint8Array], PositionResult, "at-least-once">;
+  write: Procedure<[filename: FileName, position: bigint, buffer: FileData], PositionResult, "at-least-once">;
 }
 
 // ---- Codecs (rpcgen: files_xdr.c) ----
+
+export const xdrFileName: XdrCodec<FileName> = xdr.string(255);
+
+export const xdrFileData: XdrCodec<FileData> = xdr.opaque(65536);
 
 export const xdrFileStatus: XdrCodec<FileStatus> = xdr.enumeration("FileStatus", FileStatus);
 
@@ -160,7 +168,7 @@ export const xdrReadResult: XdrCodec<ReadResult> = {
     name: "ReadResult",
     discriminant: { name: "status", shape: xdrFileStatus.shape },
     arms: [
-      { cases: [0], field: { name: "data", shape: { kind: "opaque", length: 65536, fixed: false } } },
+      { cases: [0], field: { name: "data", shape: xdrFileData.shape } },
     ],
     otherwise: null,
   },
@@ -204,11 +212,16 @@ export const StatefulFilesV1: OncService<StatefulFilesV1> = oncProgram<StatefulF
   program: 0x20000102,
   version: 1,
   procedures: {
-    open: { number: 1, name: "OPEN", args: [xdr.string(255), xdrOpenMode], result: xdrOpenResult },
-    read: { number: 2, name: "READ", args: [xdrFileHandle, xdr.uint], result: xdrReadResult },
-    write: { number: 3, name: "WRITE", args: [xdrFileHandle, xdr.opaque(65536)], result: xdrPositionResult },
-    seek: { number: 4, name: "SEEK", args: [xdrFileHandle, xdr.hyper, xdrSeekFrom], result: xdrPositionResult },
-    close: { number: 5, name: "CLOSE", args: [xdrFileHandle], result: xdrFileStatus },
+    open: { number: 1, name: "STATEFUL_OPEN", args: [xdrFileName, xdrOpenMode], result: xdrOpenResult },
+    read: { number: 2, name: "STATEFUL_READ", args: [xdrFileHandle, xdr.uint], result: xdrReadResult },
+    write: { number: 3, name: "STATEFUL_WRITE", args: [xdrFileHandle, xdrFileData], result: xdrPositionResult },
+    seek: {
+      number: 4,
+      name: "STATEFUL_SEEK",
+      args: [xdrFileHandle, xdr.hyper, xdrSeekFrom],
+      result: xdrPositionResult,
+    },
+    close: { number: 5, name: "STATEFUL_CLOSE", args: [xdrFileHandle], result: xdrFileStatus },
   },
 });
 
@@ -219,15 +232,15 @@ export const StatelessFilesV1: OncService<StatelessFilesV1> = oncProgram<Statele
   procedures: {
     read: {
       number: 1,
-      name: "READ",
-      args: [xdr.string(255), xdr.uhyper, xdr.uint],
+      name: "STATELESS_READ",
+      args: [xdrFileName, xdr.uhyper, xdr.uint],
       result: xdrReadResult,
       semantics: "at-least-once",
     },
     write: {
       number: 2,
-      name: "WRITE",
-      args: [xdr.string(255), xdr.uhyper, xdr.opaque(65536)],
+      name: "STATELESS_WRITE",
+      args: [xdrFileName, xdr.uhyper, xdrFileData],
       result: xdrPositionResult,
       semantics: "at-least-once",
     },

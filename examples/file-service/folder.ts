@@ -1,7 +1,7 @@
 import { constants, type FileHandle as File, open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DATA_MAX, FileStatus, NAME_MAX, OpenMode } from "./files.js";
+import { FILE_DATA_MAX, FILE_NAME_MAX, FileStatus, OpenMode } from "./files.js";
 
 /** The largest file that writing makes: 64 MiB. A position is 64 bits wide, and the disk is not. */
 export const fileSizeMax: number = 64 * 2 ** 20;
@@ -44,9 +44,9 @@ export class Folder {
 
   /** Reads n bytes at a position; fewer only at the end of the file. */
   async read(file: File, position: bigint, n: number): Promise<Uint8Array> {
-    if (n > DATA_MAX) throw new FileFault(FileStatus.FILE_OUT_OF_RANGE);
+    if (n > FILE_DATA_MAX) throw new FileFault(FileStatus.FILE_OUT_OF_RANGE);
     if (this.#delayMs > 0) await sleep(this.#delayMs);
-    if (position > BigInt(Number.MAX_SAFE_INTEGER - DATA_MAX)) return new Uint8Array(0);
+    if (position > BigInt(Number.MAX_SAFE_INTEGER - FILE_DATA_MAX)) return new Uint8Array(0);
     const data = new Uint8Array(n);
     let size = 0;
     while (size < n) {
@@ -76,7 +76,7 @@ const guards = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** A name that means the same with the folder in front of it as alone, on every system. */
 function isPlainName(name: string): boolean {
-  if (name === "" || name === "." || name === ".." || Buffer.byteLength(name) > NAME_MAX) return false;
+  if (name === "" || name === "." || name === ".." || Buffer.byteLength(name) > FILE_NAME_MAX) return false;
   return !/[/\\:\0]/.test(name);
 }
 

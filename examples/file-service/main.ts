@@ -47,8 +47,8 @@ try {
 
   heading("The stateful client opens the file again, and must itself know how far it was.");
   const again = await open("stateful ", stateful);
-  const sought = await stateful.seek(again, BigInt(pieceSize), SeekFrom.SEEK_START);
-  say("stateful ", `SEEK(handle, ${pieceSize}, SEEK_START) -> ${statusName(sought.status)}`);
+  const sought = await stateful.seek(again, BigInt(pieceSize), SeekFrom.FROM_START);
+  say("stateful ", `SEEK(handle, ${pieceSize}, FROM_START) -> ${statusName(sought.status)}`);
   await readStateful(again);
   say("stateful ", `CLOSE(handle) -> ${statusName(await stateful.close(again))}`);
 

@@ -1,5 +1,5 @@
 import { Server } from "farcall";
-import { DATA_MAX, StatefulFilesV1, StatelessFilesV1 } from "./files.js";
+import { FILE_DATA_MAX, StatefulFilesV1, StatelessFilesV1 } from "./files.js";
 import { Folder } from "./folder.js";
 import { type BootId, FileSession, newBootId } from "./stateful.js";
 import { statelessFiles } from "./stateless.js";
@@ -29,7 +29,7 @@ export class FileService implements AsyncDisposable {
     const files = new Folder(folder, delayMs);
     const boot = newBootId();
     // What stands around the data of the largest write, a name among it, fits in another 4 KiB.
-    const server = new Server({ recordSizeMax: DATA_MAX + 4_096 });
+    const server = new Server({ recordSizeMax: FILE_DATA_MAX + 4_096 });
     server.export(StatefulFilesV1, () => new FileSession(files, boot), { lifetime: "per-session" });
     server.export(StatelessFilesV1, statelessFiles(files));
     return new FileService(await server.listen(`tcp://127.0.0.1:${port}`), boot, server);

@@ -142,8 +142,8 @@ class OpenFile {
   }
 
   async #base(from: SeekFrom): Promise<bigint> {
-    if (from === SeekFrom.SEEK_START) return 0n;
-    if (from === SeekFrom.SEEK_CURRENT) return this.#position;
+    if (from === SeekFrom.FROM_START) return 0n;
+    if (from === SeekFrom.FROM_CURRENT) return this.#position;
     return BigInt((await this.#file.stat()).size);
   }
 

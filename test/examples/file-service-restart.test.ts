@@ -18,7 +18,7 @@ describe("the demonstration of the file service", () => {
       "READ(handle, 16) -> failed: unavailable, executed: unknown",
       "READ(handle, 16) -> FILE_STALE",
       expect.stringContaining('OPEN("numbers.txt") -> a handle'),
-      "SEEK(handle, 16, SEEK_START) -> FILE_OK",
+      "SEEK(handle, 16, FROM_START) -> FILE_OK",
       'READ(handle, 16) -> "ur five six seve"',
       "CLOSE(handle) -> FILE_OK",
     ]);

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { connect } from "farcall";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
-  DATA_MAX,
+  FILE_DATA_MAX,
   type FileHandle,
   FileStatus,
   OpenMode,
@@ -53,11 +53,11 @@ describe("the stateful file service", () => {
     expect(await readText(files, handle, 10)).toBe("brown fox ");
     expect(await readText(files, handle, 100)).toBe("jumps over the lazy dog.\n");
     expect(await readText(files, handle, 100)).toBe("");
-    expect(await files.seek(handle, -5n, SeekFrom.SEEK_END)).toEqual(ok({ position: 40n }));
+    expect(await files.seek(handle, -5n, SeekFrom.FROM_END)).toEqual(ok({ position: 40n }));
     expect(await readText(files, handle, 100)).toBe("dog.\n");
-    expect(await files.seek(handle, 4n, SeekFrom.SEEK_START)).toEqual(ok({ position: 4n }));
-    expect(await files.seek(handle, 6n, SeekFrom.SEEK_CURRENT)).toEqual(ok({ position: 10n }));
-    expect(await files.seek(handle, -11n, SeekFrom.SEEK_CURRENT)).toEqual({ status: FileStatus.FILE_OUT_OF_RANGE });
+    expect(await files.seek(handle, 4n, SeekFrom.FROM_START)).toEqual(ok({ position: 4n }));
+    expect(await files.seek(handle, 6n, SeekFrom.FROM_CURRENT)).toEqual(ok({ position: 10n }));
+    expect(await files.seek(handle, -11n, SeekFrom.FROM_CURRENT)).toEqual({ status: FileStatus.FILE_OUT_OF_RANGE });
     expect(await readText(files, handle, 5)).toBe("brown");
     expect(await files.close(handle)).toBe(FileStatus.FILE_OK);
     expect(await files.read(handle, 1)).toEqual({ status: FileStatus.FILE_NOT_OPEN });
@@ -76,7 +76,7 @@ describe("the stateful file service", () => {
     await using service = await FileService.start({ folder });
     await using files = await connect(StatefulFilesV1, service.address);
     const handle = await openFile(files, OpenMode.OPEN_WRITE);
-    await files.seek(handle, 4n, SeekFrom.SEEK_START);
+    await files.seek(handle, 4n, SeekFrom.FROM_START);
     expect(await files.write(handle, Buffer.from("QUICK"))).toEqual(ok({ position: 9n }));
     expect(await readText(files, handle, 6)).toBe(" brown");
     expect(await files.open("new.txt", OpenMode.OPEN_READ)).toEqual({ status: FileStatus.FILE_NO_ENTRY });
@@ -141,7 +141,7 @@ describe("the stateless file service", () => {
     expect(await read(4n, 5)).toBe("quick");
     expect(await read(40n, 100)).toBe("dog.\n");
     expect(await read(2n ** 64n - 1n, 100)).toBe("");
-    expect(await read(0n, DATA_MAX + 1)).toBe(FileStatus.FILE_OUT_OF_RANGE);
+    expect(await read(0n, FILE_DATA_MAX + 1)).toBe(FileStatus.FILE_OUT_OF_RANGE);
     for (let i = 0; i < 2; i++) {
       expect(await files.write(name, 4n, Buffer.from("QUICK"))).toEqual(ok({ position: 9n }));
     }
@@ -154,14 +154,14 @@ describe("the stateless file service", () => {
   it("moves large files whole", async () => {
     await using service = await FileService.start({ folder });
     await using files = await connect(StatelessFilesV1, service.address);
-    const large = new Uint8Array(10 * DATA_MAX).map((_, i) => (i * 7 + (i >> 8)) & 0xff);
-    for (let at = 0; at < large.length; at += DATA_MAX) {
-      await files.write("large", BigInt(at), large.subarray(at, at + DATA_MAX));
+    const large = new Uint8Array(10 * FILE_DATA_MAX).map((_, i) => (i * 7 + (i >> 8)) & 0xff);
+    for (let at = 0; at < large.length; at += FILE_DATA_MAX) {
+      await files.write("large", BigInt(at), large.subarray(at, at + FILE_DATA_MAX));
     }
     expect(readFileSync(join(folder, "large")).equals(large)).toBe(true);
     const pieces: Uint8Array[] = [];
     for (;;) {
-      const result = await files.read("large", BigInt(pieces.length * DATA_MAX), DATA_MAX);
+      const result = await files.read("large", BigInt(pieces.length * FILE_DATA_MAX), FILE_DATA_MAX);
       if (!("data" in result) || result.data.length === 0) break;
       pieces.push(result.data);
     }
@@ -209,7 +209,7 @@ describe("both", () => {
     await using stateful = await connect(StatefulFilesV1, service.address);
     const handle = await openFile(stateful, OpenMode.OPEN_WRITE);
     truncateSync(join(folder, name), 0);
-    await stateful.seek(handle, BigInt(fileSizeMax), SeekFrom.SEEK_START);
+    await stateful.seek(handle, BigInt(fileSizeMax), SeekFrom.FROM_START);
     expect(await stateful.write(handle, Buffer.from("x"))).toEqual(tooFar);
   });
 });

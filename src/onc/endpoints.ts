@@ -237,5 +237,6 @@ function hostOf(peer: string): string {
 /** Nobody waits for this link's answers any more. */
 function abandon(link: ServerLink, reason: Error | undefined): void {
   link.gone = true;
-  link.aborter?.abort(reason ?? new Error("the caller hung up"));
+  for (const aborter of link.aborters ?? []) aborter.abort(reason ?? new Error("the caller hung up"));
+  link.aborters = undefined;
 }

@@ -207,6 +207,21 @@ describe("a server's engine", () => {
     expect(link.replies.take()).toBeUndefined();
   });
 
+  it("gives each call a signal of its own, and forgets it with the call", () => {
+    const { engine, calls } = server(() => {});
+    const link = new StreamServerLink(engine, "peer", {});
+    const message = call(2, 2, "00000015");
+    link.push(bytesOf((0x80000000 + message.length / 2).toString(16).concat(message).repeat(2)));
+    link.pump();
+    const [first, second] = calls as [ServerCall, ServerCall];
+    expect(first.signal).not.toBe(second.signal);
+    expect(first.signal).toBe(first.signal);
+    expect(link.aborters?.size).toBe(2);
+    engine.succeed(first, 1);
+    engine.fail(second, new Error("no"));
+    expect(link.aborters?.size).toBe(0);
+  });
+
   it("refuses to serve one version twice", () => {
     const { engine } = server(answer);
     const again = { name: "AGAIN", program: 0x20000101, version: 2, procedures: new Map() };

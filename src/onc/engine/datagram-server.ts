@@ -18,7 +18,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly upgradable = false;
   running = 0;
   gone = false;
-  aborter: Aborter | undefined = undefined;
+  aborters: Set<Aborter> | undefined = undefined;
   caller: Caller | undefined = undefined;
   readonly #writer: XdrWriter;
   readonly #send: (bytes: Uint8Array) => void;

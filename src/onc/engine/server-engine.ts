@@ -58,8 +58,8 @@ export interface ServerLink {
   readonly upgradable: boolean;
   /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
   upgrading?: boolean;
-  /** Runs when nobody is there any more. Made when the first handler looks at its signal. */
-  aborter: Aborter | undefined;
+  /** What ends the calls that run, of those whose handlers looked at their signals, when nobody is there any more. */
+  aborters: Set<Aborter> | undefined;
   /** The caller as of the last call: nearly every call is from the same one. */
   caller: Caller | undefined;
 }
@@ -93,6 +93,7 @@ export class ServerCall implements CallContext {
   readonly #host: ServerHost;
   /** Whether it was answered. */
   ended = false;
+  #aborter: Aborter | undefined;
 
   constructor(
     host: ServerHost,
@@ -127,13 +128,20 @@ export class ServerCall implements CallContext {
     return this.link.session;
   }
 
+  /** The call was answered: its signal has nothing to say any more, and what listens to it may go with it. */
+  end(): void {
+    this.ended = true;
+    if (this.#aborter !== undefined) this.link.aborters?.delete(this.#aborter);
+  }
+
   get signal(): ContextSignal {
     const { link } = this;
-    if (link.aborter === undefined) {
-      link.aborter = this.#host.newAborter();
-      if (link.gone) link.aborter.abort(new Error("the caller is gone"));
+    if (this.#aborter === undefined) {
+      this.#aborter = this.#host.newAborter();
+      if (link.gone) this.#aborter.abort(new Error("the caller is gone"));
+      else if (!this.ended) (link.aborters ??= new Set()).add(this.#aborter);
     }
-    return link.aborter.signal;
+    return this.#aborter.signal;
   }
 }
 
@@ -276,7 +284,7 @@ export class ServerEngine {
   /** @returns whether there is somebody to answer */
   #end(call: ServerCall): boolean {
     if (call.ended) return false;
-    call.ended = true;
+    call.end();
     this.running--;
     call.link.running--;
     return !call.link.gone;

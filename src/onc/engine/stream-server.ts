@@ -23,7 +23,7 @@ export class StreamServerLink implements ServerLink {
   readonly replies: Outbox;
   running = 0;
   gone = false;
-  aborter: Aborter | undefined = undefined;
+  aborters: Set<Aborter> | undefined = undefined;
   caller: Caller | undefined = undefined;
   /** Set to take no more calls: the server is closing. */
   draining = false;

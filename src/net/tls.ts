@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { connect, createSecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
 import type { TlsPeer } from "../model/index.js";
 import { NodeStream } from "./node-stream.js";
-import type { Stream, StreamLayer } from "./stream.js";
+import type { StreamLayer } from "./stream.js";
 
 /** The application protocol that a TLS session of ONC RPC is for: RFC 9289, section 5.1. */
 export const alpnSunRpc = "sunrpc";

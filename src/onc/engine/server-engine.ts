@@ -138,8 +138,12 @@ export class ServerCall implements CallContext {
     const { link } = this;
     if (this.#aborter === undefined) {
       this.#aborter = this.#host.newAborter();
-      if (link.gone) this.#aborter.abort(new Error("the caller is gone"));
-      else if (!this.ended) (link.aborters ??= new Set()).add(this.#aborter);
+      if (link.gone) {
+        this.#aborter.abort(new Error("the caller is gone"));
+      } else if (!this.ended) {
+        link.aborters ??= new Set();
+        link.aborters.add(this.#aborter);
+      }
     }
     return this.#aborter.signal;
   }

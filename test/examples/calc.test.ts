@@ -1,23 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { generateFiles } from "farcall/idl";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Running, run } from "../support/processes.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const npm = ["run", "--silent"];
-
-describe("the examples", () => {
-  const folder = join(root, "examples");
-  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".x"));
-
-  it.each(sources)("have committed what the compiler makes of %s", (path) => {
-    const { stale, failed } = generateFiles({ files: [join(folder, path)], check: true });
-    expect({ stale, failed }).toEqual({ stale: [], failed: [] });
-  });
-});
 
 // The commands are npm's, whose name on Windows is another.
 describe.skipIf(process.platform === "win32")("the calculator", () => {

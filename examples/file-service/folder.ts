@@ -1,6 +1,5 @@
 import { constants, type FileHandle as File, open } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { FILE_DATA_MAX, FILE_NAME_MAX, FileStatus, OpenMode } from "./files.js";
 
 /** The largest file that writing makes: 64 MiB. A position is 64 bits wide, and the disk is not. */
@@ -19,12 +18,12 @@ export class FileFault extends Error {
 /** The plain files of one folder, and nothing else on the machine. */
 export class Folder {
   readonly path: string;
-  readonly #delayMs: number;
+  readonly #beforeIo: () => Promise<void>;
 
-  /** @param delayMs how much longer than it must each read and write takes: time to see a server die in mid-call */
-  constructor(path: string, delayMs = 0) {
+  /** @param beforeIo is waited for before each read and write: a demonstration kills the server there */
+  constructor(path: string, beforeIo: () => Promise<void> = async () => {}) {
     this.path = path;
-    this.#delayMs = delayMs;
+    this.#beforeIo = beforeIo;
   }
 
   async open(name: string, mode: OpenMode): Promise<File> {
@@ -45,7 +44,7 @@ export class Folder {
   /** Reads n bytes at a position; fewer only at the end of the file. */
   async read(file: File, position: bigint, n: number): Promise<Uint8Array> {
     if (n > FILE_DATA_MAX) throw new FileFault(FileStatus.FILE_OUT_OF_RANGE);
-    if (this.#delayMs > 0) await sleep(this.#delayMs);
+    await this.#beforeIo();
     if (position > BigInt(Number.MAX_SAFE_INTEGER - FILE_DATA_MAX)) return new Uint8Array(0);
     const data = new Uint8Array(n);
     let size = 0;
@@ -61,7 +60,7 @@ export class Folder {
   async write(file: File, position: bigint, data: Uint8Array): Promise<bigint> {
     const end = position + BigInt(data.length);
     if (end > BigInt(fileSizeMax)) throw new FileFault(FileStatus.FILE_OUT_OF_RANGE);
-    if (this.#delayMs > 0) await sleep(this.#delayMs);
+    await this.#beforeIo();
     let size = 0;
     while (size < data.length) {
       const { bytesWritten } = await file.write(data, size, data.length - size, Number(position) + size);

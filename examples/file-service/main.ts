@@ -1,17 +1,14 @@
 // Two clients read the same file, one by each program, while the server is killed and started again:
 // npm run -s example:file-service
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect, RpcError } from "farcall";
 import { type FileHandle, FileStatus, OpenMode, SeekFrom, StatefulFilesV1, StatelessFilesV1 } from "./files.js";
 
-/** How long each read takes: time to kill the server in its middle. */
-const delayMs = 200;
 const pieceSize = 16;
 const name = "numbers.txt";
 
@@ -34,8 +31,9 @@ try {
   await readStateless();
 
   heading("The server is killed while both wait for the next piece, and started again.");
+  const held = await holdReads(server, 2);
   const reads = [readStateful(handle), readStateless()];
-  await sleep(delayMs / 2);
+  await held.all;
   await kill(server);
   server = await start(new URL(address).port);
   await Promise.all(reads);
@@ -93,13 +91,24 @@ async function told(
 }
 
 async function start(port: string): Promise<{ readonly process: ChildProcess; readonly address: string }> {
-  const child = fork(fileURLToPath(new URL("server.js", import.meta.url)), [folder, port, String(delayMs)]);
+  const child = fork(fileURLToPath(new URL("server.js", import.meta.url)), [folder, port]);
   const ended = once(child, "exit").then(() => Promise.reject(new Error("the server ended")));
   const [{ address, boot }] = (await Promise.race([once(child, "message"), ended])) as [
     { address: string; boot: string },
   ];
   say("server   ", `boot ${boot} serves at ${address}`);
   return { process: child, address };
+}
+
+/** From now on the server does not answer reads. @returns what ends when it has begun that many */
+async function holdReads({ process: child }: { readonly process: ChildProcess }, count: number) {
+  const begun = on(child, "message");
+  child.send("hold");
+  await begun.next();
+  const all = (async () => {
+    for (let i = 0; i < count; i++) await begun.next();
+  })();
+  return { all };
 }
 
 async function kill({ process: child }: { readonly process: ChildProcess }): Promise<void> {

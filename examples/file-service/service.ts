@@ -9,8 +9,8 @@ export interface FileServiceOptions {
   readonly folder: string;
   /** Default: a free one. */
   readonly port?: number | undefined;
-  /** Milliseconds that each read and write takes longer than it must; default 0. */
-  readonly delayMs?: number | undefined;
+  /** Is waited for before each read and write; default: nothing. */
+  readonly beforeIo?: (() => Promise<void>) | undefined;
 }
 
 /** Serves the files of a folder by both programs, on loopback. */
@@ -25,8 +25,8 @@ export class FileService implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async start({ folder, port = 0, delayMs }: FileServiceOptions): Promise<FileService> {
-    const files = new Folder(folder, delayMs);
+  static async start({ folder, port = 0, beforeIo }: FileServiceOptions): Promise<FileService> {
+    const files = new Folder(folder, beforeIo);
     const boot = newBootId();
     // What stands around the data of the largest write, a name among it, fits in another 4 KiB.
     const server = new Server({ recordSizeMax: FILE_DATA_MAX + 4_096 });

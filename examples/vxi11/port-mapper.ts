@@ -10,7 +10,7 @@ const protocolTcp = 6;
  * Finds the instrument for one connection, and refuses to find it for another.
  *
  * A link ends with its connection. The client would connect again by itself, but the link's number would mean nothing
- * there, or worse: instruments count their links from zero, so after a restart it may be somebody else's.
+ * there, or worse: many instruments count their links from zero, so after a restart it may be somebody else's.
  *
  * @param port of the core channel, where it is known; otherwise the instrument's port mapper is asked
  */

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "farcall";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
@@ -65,7 +66,7 @@ describe("the stateful file service", () => {
   });
 
   it("gives calls that are sent at once their pieces in turn", async () => {
-    await using service = await FileService.start({ folder, delayMs: 1 });
+    await using service = await FileService.start({ folder, beforeIo: () => sleep(1) });
     await using files = await connect(StatefulFilesV1, service.address);
     const handle = await openFile(files);
     const pieces = await Promise.all(Array.from(text, () => readText(files, handle, 1)));

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { Server } from "farcall";
-import { PortMapperV2 } from "../../src/binder/rpcbind/program.js";
+import { type Procedure, Server } from "farcall";
+import { oncProgram } from "farcall/onc";
+import * as xdr from "farcall/xdr";
 
 interface Listening extends AsyncDisposable {
   readonly port: number;
@@ -26,13 +27,28 @@ export async function listenSilently(): Promise<Listening> {
   };
 }
 
-/** A port mapper as instruments have one: version 2 only, with one answer for everything. */
+/** A port mapper as instruments have one: version 2, GETPORT, and one answer for everything. */
 export async function servePortMapper(answer: number): Promise<Listening> {
   const server = new Server();
-  const refuse = (): never => {
-    throw new Error("not here");
-  };
-  server.export(PortMapperV2, { getPort: () => answer, set: refuse, unset: refuse });
+  server.export(PortMapper, { getPort: () => answer });
   const address = await server.listen("tcp://127.0.0.1:0");
   return { port: Number(new URL(address).port), [Symbol.asyncDispose]: () => server.close() };
 }
+
+interface PortMapper {
+  getPort: Procedure<[mapping: { program: number; version: number; protocol: number; port: number }], number>;
+}
+
+const PortMapper = oncProgram<PortMapper>({
+  name: "PMAP",
+  program: 100_000,
+  version: 2,
+  procedures: {
+    getPort: {
+      number: 3,
+      name: "GETPORT",
+      args: [xdr.struct({ program: xdr.uint, version: xdr.uint, protocol: xdr.uint, port: xdr.uint })],
+      result: xdr.uint,
+    },
+  },
+});

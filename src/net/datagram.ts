@@ -23,6 +23,3 @@ export interface DatagramPeer {
   readonly host: string;
   readonly port: number;
 }
-
-/** The largest payload of a UDP datagram over IPv4: 65,535 bytes less the IP and UDP headers. */
-export const udpPayloadMax = 65_507;

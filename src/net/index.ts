@@ -1,6 +1,6 @@
 export { type Address, formatIpAddress, parseAddress } from "./address.js";
 export type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
-export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions, memoryPair, processNetwork } from "./memory.js";
+export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./memory.js";
 export {
   bindDatagram,
   type CompleteAddress,
@@ -12,7 +12,6 @@ export {
 } from "./open.js";
 export type { Stream, StreamEvents, StreamLayer, StreamListener } from "./stream.js";
 export {
-  alpnSunRpc,
   type TlsClientCredentials,
   type TlsCredentials,
   type TlsServerCredentials,

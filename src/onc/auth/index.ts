@@ -6,6 +6,5 @@ export {
   clientAuthSys,
   type ServerAuthSysOptions,
   serverAuthSys,
-  xdrAuthSysParams,
 } from "./sys.js";
 export { clientAuthTls, serverAuthTls } from "./tls.js";

@@ -69,6 +69,8 @@ export class Server implements AsyncDisposable {
     const make = isFactory ? (implementation as () => object) : () => implementation as object;
     this.#check(service, lifetime, make);
     this.#exports.push({ service: service as OncService<unknown>, lifetime, make });
+    // A server that listens already serves it from now on.
+    if (this.#half !== undefined) void this.#load();
     return this;
   }
 

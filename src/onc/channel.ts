@@ -25,7 +25,6 @@ import {
 } from "./engine/index.js";
 import { type ClientTls, type Reach, reachDatagram, reachStream } from "./reach.js";
 import { ClntStat, clntStatus } from "./status.js";
-import { nullTarget } from "./targets.js";
 import type { StreamUpgrade } from "./upgrade.js";
 
 /** Milliseconds a call takes at most, as in C. */
@@ -143,7 +142,6 @@ export class OncChannel {
     const engine = new StreamClientEngine({
       ...options,
       ...engineOptions,
-      probe: nullTarget(program, version, "NULL"),
     });
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),

@@ -2,10 +2,9 @@ import { type CallOptions, type Client, RpcError, type Semantics } from "../mode
 import type { XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
 import { OncChannel, type OncClientOptions } from "./channel.js";
-import type { CallTarget } from "./engine/index.js";
+import { type CallTarget, nullTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
 import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
-import { nullTarget } from "./targets.js";
 
 export type { OncClientOptions } from "./channel.js";
 

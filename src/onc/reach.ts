@@ -11,8 +11,8 @@ import {
   tlsLayer,
 } from "../net/index.js";
 import { clientAuthTls } from "./auth/index.js";
+import { nullTarget } from "./engine/index.js";
 import { ClntStat, clntStatus } from "./status.js";
-import { nullTarget } from "./targets.js";
 import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
 
 // Finding and reaching a server: the port from the binder, the connection, and TLS above it.

@@ -26,7 +26,7 @@ export async function upgradeStream(
   target: CallTarget,
   timeoutMs: number,
 ): Promise<Stream> {
-  const engine = new StreamClientEngine({ auth, firstXid: 1, peer: stream.peer, probe: target });
+  const engine = new StreamClientEngine({ auth, firstXid: 1, peer: stream.peer });
   const now = realClock.now();
   const link = engine.opened(now);
   const alarm = realClock.alarm(() => engine.tick(realClock.now()));

@@ -77,7 +77,6 @@ function streamClient(options: Partial<StreamClientOptions> = {}) {
     auth: clientAuthNone(),
     firstXid: 1,
     peer: "test:",
-    probe: nullCall,
     ...options,
   });
   const call = (arg: unknown, now = 0, timeoutMs = 1_000, semantics: Semantics = "at-most-once"): Made => {
@@ -350,6 +349,14 @@ describe("a stream client's engine", () => {
     engine.data(link, bytesOf(record(success(1, 2))), 170);
     expect(old).toMatchObject({ value: 2, ends: 1 });
     expect([link.waiting, engine.link]).toEqual([0, fresh]);
+  });
+
+  it("does not suspect a peer because its own client had no room for the probe", () => {
+    const { engine, call } = streamClient({ probeAfterMs: 100, probeTimeoutMs: 50, pendingCallsMax: 1 });
+    const link = engine.opened(0);
+    call(1, 0, 10_000);
+    engine.tick(100);
+    expect([link.suspect, engine.link]).toEqual([false, link]);
   });
 
   it("takes a suspect connection back when it speaks before another is there", () => {

@@ -1,8 +1,8 @@
 import { Evidence } from "../../call/executed.js";
 import type { Identified } from "../../call/pending.js";
 import type { RpcError, Semantics, Timeline } from "../../model/index.js";
-import type { XdrCodec } from "../../xdr/index.js";
-import type { ArgsCodec } from "../args.js";
+import { nothing, type XdrCodec } from "../../xdr/index.js";
+import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
 
 /** A procedure as a client calls it: what goes into the header, and the codecs. One serves all calls of it. */
@@ -14,6 +14,13 @@ export interface CallTarget extends Target {
   readonly result: XdrCodec<unknown>;
   readonly semantics: Semantics;
 }
+
+/** The NULL procedure of a program: RFC 5531, section 12.1 reserves number 0 for it. It may always be repeated. */
+export function nullTarget(program: number, version: number, name: string): CallTarget {
+  return { name, program, version, procedure: 0, args: noArgs, result: nothing, semantics: "at-least-once" };
+}
+
+const noArgs: ArgsCodec = argsCodec([]);
 
 /** What a call takes with it besides its target and arguments. */
 export interface CallLife {

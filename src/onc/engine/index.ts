@@ -1,4 +1,4 @@
-export { type CallLife, type CallTarget, ClientCall } from "./client-call.js";
+export { type CallLife, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 export type { ClientEngineOptions } from "./client-engine.js";
 export {
   DatagramClientEngine,

@@ -2,7 +2,7 @@ import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
-import { type CallTarget, ClientCall } from "./client-call.js";
+import { type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 
@@ -17,8 +17,6 @@ export interface StreamClientOptions extends ClientEngineOptions {
   readonly recordSizeMax?: number | undefined;
   readonly probeAfterMs?: number | undefined;
   readonly probeTimeoutMs?: number | undefined;
-  /** The NULL procedure of the program, which probes call. */
-  readonly probe: CallTarget;
 }
 
 /** One connection of a stream client, from its opening to its loss. */
@@ -36,6 +34,8 @@ export class StreamLink {
   /** Whether a reply ever came: only then was connecting worth more than the connection. */
   answered = false;
   probe: ClientCall | undefined = undefined;
+  /** What was last called: the peer serves that program, where another might confuse it. */
+  lastTarget: CallTarget | undefined = undefined;
 
   constructor(now: number, limits: { readonly recordSizeMax?: number | undefined }) {
     this.records = new RecordReader(limits);
@@ -141,6 +141,7 @@ export class StreamClientEngine extends ClientEngine {
     if (call.sentAt < 0) call.sentAt = now;
     call.link = link;
     call.transmissions++;
+    link.lastTarget = call.target;
     if (link.waiting++ === 0) {
       link.heardAt = now;
       if (this.#probeDue === Number.POSITIVE_INFINITY) this.#probeAt(now + this.#probeAfter);
@@ -269,15 +270,17 @@ export class StreamClientEngine extends ClientEngine {
       this.#probeDue = due;
       return;
     }
-    if (link.probe !== undefined || link.congested) return;
+    if (link.probe !== undefined || link.congested || link.lastTarget === undefined) return;
+    const { program, version } = link.lastTarget;
     const askedAt = now;
     link.probe = new ClientCall(
-      this.#options.probe,
+      nullTarget(program, version, "probe"),
       [],
       { semantics: "maybe", startedAt: now, deadline: now + this.#probeTimeout },
       () => this.#probeAt(now + this.#probeAfter),
-      () => {
-        if (link.heardAt <= askedAt) this.#suspect(link);
+      ({ code }) => {
+        const silent = code === "deadline-exceeded" && link.heardAt <= askedAt;
+        if (silent) this.#suspect(link);
         else this.#probeAt(link.heardAt + this.#probeAfter);
       },
     );

@@ -79,7 +79,11 @@ async function soak() {
   const child = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, SOAK_FOLDER: folder } });
   const replies = [];
   child.on("message", (message) => replies.shift()?.(message));
-  const ask = (message) => new Promise((resolve) => (replies.push(resolve), message && child.send(message)));
+  const ask = (message) =>
+    new Promise((resolve) => {
+      replies.push(resolve);
+      if (message !== undefined) child.send(message);
+    });
   const { addresses } = await ask();
   const clients = () => Promise.all(addresses.map((address) => farcall.connect(SoakV1, address)));
   let open = await clients();

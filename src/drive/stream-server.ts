@@ -17,6 +17,8 @@ export interface StreamServerSide {
   upgrading: boolean;
   /** Bytes that have arrived and are not part of a call that was started. */
   readonly unread: number;
+  /** How many records were taken, so that each has its own time. */
+  readonly taken: number;
   /** The stream is another one now. */
   upgraded(tls: TlsPeer | undefined): void;
   push(chunk: Uint8Array): void;
@@ -48,11 +50,12 @@ export class StreamServerDrive {
   #paused = false;
   #congested = false;
   #buffered = 0;
+  #taken = 0;
   readonly #onBuffered: (bytes: number) => void;
   readonly #writeBacklogMax: number;
   /** When the peer last sent anything, in the clock's milliseconds. */
   heardAt: number;
-  /** Since when a record is unfinished. */
+  /** Since when the peer owes the rest of a record; undefined when it owes none, or is not being read. */
   recordSince: number | undefined = undefined;
   #scheduled = false;
   #closed = false;
@@ -71,7 +74,6 @@ export class StreamServerDrive {
         this.heardAt = clock.now();
         side.push(chunk);
         this.#run();
-        this.#watch();
       },
       onDrain: () => {
         this.#congested = false;
@@ -107,15 +109,17 @@ export class StreamServerDrive {
     this.#stream.destroy(reason);
   }
 
-  /** Notes what is left unfinished by the last chunk. */
+  /** Notes what is left unfinished, whenever that may have changed. */
   #watch(): void {
-    const { unread } = this.#side;
+    const { unread, taken } = this.#side;
     if (unread === 0 && this.#buffered === 0) {
       this.recordSince = undefined;
       return;
     }
-    if (unread === 0) this.recordSince = undefined;
-    else if (!this.#side.held) this.recordSince ??= this.heardAt;
+    // What waits for us is not the peer's delay. And a peer that streams is always in the middle of some record.
+    if (unread === 0 || this.#congested || this.#side.held) this.recordSince = undefined;
+    else if (this.recordSince === undefined || taken !== this.#taken) this.recordSince = this.#clock.now();
+    this.#taken = taken;
     if (unread === this.#buffered) return;
     this.#buffered = unread;
     this.#onBuffered(unread);
@@ -157,6 +161,7 @@ export class StreamServerDrive {
       return;
     }
     this.#flush();
+    this.#watch();
     if (this.#side.upgrading) {
       void this.#upgrade();
       return;

@@ -15,7 +15,9 @@ import {
   DatagramServer,
   type DatagramServerLimits,
   type DatagramServerLink,
+  runningBytesMax,
   runningCallsMax,
+  type ServerCall,
   type ServerEngine,
   type ServerLink,
   type StreamServerLimits,
@@ -24,6 +26,18 @@ import {
 
 /** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */
 export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
+  /** Most bytes of a call on a stream; default 16 MiB, so that the 8 MiB that NFS peers send fit twice. The connection ends. */
+  readonly recordSizeMax?: number | undefined;
+  /** Most fragments of a call on a stream; default 4,096: libtirpc makes some 130 of 8 MiB. The connection ends. */
+  readonly fragmentsMax?: number | undefined;
+  /** Most calls of one connection that run at once; default 1,024. The connection is not read meanwhile. */
+  readonly runningPerConnectionMax?: number | undefined;
+  /** Most calls that run at once; default 16,384. No connection is read meanwhile, and datagrams are dropped. */
+  readonly runningCallsMax?: number | undefined;
+  /** Most bytes of the calls that run, which they keep; default 256 MiB. As with `runningCallsMax`; the last may exceed it. */
+  readonly runningBytesMax?: number | undefined;
+  /** Most bytes of a call or reply in a datagram; default 65,507, UDP's own limit. A larger call is dropped, a larger reply becomes SYSTEM_ERR. */
+  readonly datagramSizeMax?: number | undefined;
   /** Most connections at once; default 8,192, below the usual limit of 10,240 descriptors. One more is closed at once. */
   readonly connectionsMax?: number | undefined;
   /** Most connections of one peer address at once; default 4,096: half of all, so that one peer cannot take them all. */
@@ -32,7 +46,7 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
   readonly idleTimeoutMs?: number | undefined;
   /** Milliseconds from the first byte of a record to its last; default 60,000: 16 MiB at some 2 Mbit/s. */
   readonly recordTimeoutMs?: number | undefined;
-  /** Most bytes of unfinished records of all connections; default 256 MiB. Whoever exceeds it loses the connection. */
+  /** Most bytes of unfinished records of all connections; default 256 MiB. Whose record is the oldest loses the connection. */
   readonly bufferedBytesMax?: number | undefined;
   /** Most bytes of replies that a peer has not taken; default 64 MiB. A slower reader loses the connection. */
   readonly writeBacklogMax?: number | undefined;
@@ -47,8 +61,8 @@ const defaults = {
   writeBacklogMax: 64 * 1024 * 1024,
 };
 
-/** The most often that connections are looked at for being idle or slow, in milliseconds. */
-const sweepMs = 1_000;
+/** How often connections are looked at for being idle or slow, at the least, in milliseconds. */
+const sweepMsMax = 1_000;
 
 export interface EndpointOptions extends ServerLimits {
   /** What an upgrade puts between a stream and its use. */
@@ -62,12 +76,15 @@ export class Endpoints {
   readonly #options: EndpointOptions;
   readonly #limits: typeof defaults;
   readonly #runningMax: number;
+  readonly #runningBytesMax: number;
   readonly #listeners: StreamListener[] = [];
   readonly #connections = new Map<StreamServerLink, StreamServerDrive>();
   readonly #perPeer = new Map<string, number>();
   readonly #sockets = new Map<Datagram, DatagramServer>();
   readonly #sweeper: Alarm;
+  readonly #sweepMs: number;
   #bufferedBytes = 0;
+  #closing = false;
   /** Wakes `close` when something has ended. */
   #onEnded: () => void = () => {};
 
@@ -77,7 +94,9 @@ export class Endpoints {
     const given = Object.entries(options).filter(([name, value]) => name in defaults && value !== undefined);
     this.#limits = { ...defaults, ...Object.fromEntries(given) };
     this.#runningMax = options.runningCallsMax ?? runningCallsMax;
+    this.#runningBytesMax = options.runningBytesMax ?? runningBytesMax;
     this.#sweeper = realClock.alarm(() => this.#sweep());
+    this.#sweepMs = Math.min(sweepMsMax, this.#limits.idleTimeoutMs / 2, this.#limits.recordTimeoutMs / 2);
   }
 
   /** Accepts streams at an address; `layer` stands above each from its start. */
@@ -112,7 +131,10 @@ export class Endpoints {
     };
     if (layer === undefined) return this.#connected(plain, leave);
     try {
-      this.#connected(await layer(plain, "server"), leave);
+      const stream = await layer(plain, "server");
+      if (!this.#closing) return this.#connected(stream, leave);
+      stream.destroy();
+      leave();
     } catch {
       // The peer could not agree on a session: there is nobody to tell.
       plain.destroy();
@@ -138,16 +160,35 @@ export class Endpoints {
       layer: this.#options.layer,
     });
     this.#connections.set(link, drive);
-    if (this.#connections.size === 1) this.#sweeper.set(realClock.now() + sweepMs);
+    if (this.#connections.size === 1) this.#sweeper.set(realClock.now() + this.#sweepMs);
   }
 
-  /** Keeps the sum of all unfinished records; whoever brings it over the limit goes. */
+  /**
+   * Keeps the sum of all unfinished records. Over the limit the slowest peer goes: whoever is quick with a record
+   * should not pay for those who came to hold the memory.
+   */
   #account(link: StreamServerLink, bytes: number): void {
     this.#bufferedBytes += bytes - link.buffered;
     link.buffered = bytes;
-    if (bytes > 0 && this.#bufferedBytes > this.#limits.bufferedBytesMax) {
-      this.#connections.get(link)?.destroy(new Error("too many bytes of unfinished records (bufferedBytesMax)"));
+    while (bytes > 0 && this.#bufferedBytes > this.#limits.bufferedBytesMax) {
+      const slowest = this.#slowest() ?? link;
+      this.#bufferedBytes -= slowest.buffered;
+      slowest.buffered = 0;
+      this.#connections.get(slowest)?.destroy(new Error("too many bytes of unfinished records (bufferedBytesMax)"));
+      if (slowest === link) return;
     }
+  }
+
+  /** Whose unfinished record is the oldest. */
+  #slowest(): StreamServerLink | undefined {
+    let slowest: StreamServerLink | undefined;
+    let since = Number.POSITIVE_INFINITY;
+    for (const [link, { recordSince = Number.POSITIVE_INFINITY }] of this.#connections) {
+      if (link.buffered === 0 || recordSince >= since) continue;
+      slowest = link;
+      since = recordSince;
+    }
+    return slowest;
   }
 
   /** Ends the connections that are silent, or slow with a record. */
@@ -157,11 +198,11 @@ export class Endpoints {
     for (const [link, drive] of this.#connections) {
       if (drive.recordSince !== undefined && now - drive.recordSince > recordTimeoutMs) {
         drive.destroy(new Error(`a record took more than ${recordTimeoutMs} ms (recordTimeoutMs)`));
-      } else if (link.running === 0 && now - drive.heardAt > idleTimeoutMs) {
+      } else if (link.running === 0 && !link.held && now - drive.heardAt > idleTimeoutMs) {
         drive.destroy(new Error(`silent for more than ${idleTimeoutMs} ms (idleTimeoutMs)`));
       }
     }
-    if (this.#connections.size > 0) this.#sweeper.set(now + sweepMs);
+    if (this.#connections.size > 0) this.#sweeper.set(now + this.#sweepMs);
   }
 
   /** Binds a datagram socket at an address. */
@@ -182,9 +223,11 @@ export class Endpoints {
   }
 
   /** A call has ended in a later turn than it began in. */
-  ended(link: ServerLink): void {
+  ended({ link, size }: ServerCall): void {
     // The last place of all was taken: whoever waits for it may be any connection.
-    if (this.#engine.running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
+    const { running, runningBytes } = this.#engine;
+    const roomAgain = runningBytes < this.#runningBytesMax && runningBytes + size >= this.#runningBytesMax;
+    if (roomAgain || running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
     if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
     else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
     this.#onEnded();
@@ -195,6 +238,7 @@ export class Endpoints {
    * still run and ends every connection.
    */
   async close(drainMs: number): Promise<void> {
+    this.#closing = true;
     const listeners = this.#listeners.splice(0);
     await Promise.all(listeners.map((listener) => listener.close()));
     for (const drive of this.#connections.values()) drive.drain();

@@ -20,6 +20,8 @@ export class RecordError extends Error {
   override readonly name = "RecordError";
 }
 
+const nothing = new Uint8Array(0);
+
 /** Small chunks are copied together into blocks of this size, so that a byte a chunk does not cost an object a byte. */
 const blockSize = 16_384;
 
@@ -31,7 +33,7 @@ const blockSize = 16_384;
  * kept is at most twice what has arrived.
  */
 export class RecordReader {
-  buffer: Uint8Array = new Uint8Array(0);
+  buffer: Uint8Array = nothing;
   start = 0;
   end = 0;
 
@@ -84,7 +86,7 @@ export class RecordReader {
    */
   next(): boolean {
     for (;;) {
-      if (this.#markBytes < 4 && !this.#readMark()) return false;
+      if (this.#markBytes < 4 && !this.#readMark()) return this.#starve();
       const chunk = this.#chunk;
       const available = chunk.length - this.#at;
       if (this.#last && this.#left <= available && this.#piecesSize === 0) {
@@ -101,7 +103,7 @@ export class RecordReader {
         this.#at += size;
         this.#left -= size;
       }
-      if (this.#left > 0) return false;
+      if (this.#left > 0) return this.#starve();
       this.#markBytes = 0;
       if (this.#last) {
         this.#sealBlock();
@@ -112,6 +114,16 @@ export class RecordReader {
         return true;
       }
     }
+  }
+
+  /** All was taken: an idle connection must not keep its last chunk, which thousands of them could not afford. */
+  #starve(): false {
+    this.#chunk = nothing;
+    this.#at = 0;
+    this.buffer = nothing;
+    this.start = 0;
+    this.end = 0;
+    return false;
   }
 
   /** @returns whether the four bytes of a mark are complete */

@@ -238,7 +238,7 @@ export class OncServer {
   ): void {
     const end = (): void => {
       if (object !== undefined) provider?.release(object);
-      this.#endpoints.ended(call.link);
+      this.#endpoints.ended(call);
     };
     value.then(
       (result) => {

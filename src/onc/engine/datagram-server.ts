@@ -2,11 +2,12 @@ import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { datagramSizeMax } from "./datagram-client.js";
 import type { Aborter, ReplyPath, ServerEngine, ServerLink } from "./server-engine.js";
-import { runningCallsMax } from "./stream-server.js";
+import { runningBytesMax, runningCallsMax } from "./stream-server.js";
 
 export interface DatagramServerLimits {
   readonly datagramSizeMax?: number | undefined;
   readonly runningCallsMax?: number | undefined;
+  readonly runningBytesMax?: number | undefined;
 }
 
 /** The server's end of one datagram: a link that lives as long as its call, and a reply that is a datagram of its own. */
@@ -49,25 +50,31 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
 
 /** A server's datagram socket: each datagram is a call or nothing. */
 export class DatagramServer {
-  /** Datagrams that were dropped because too many calls run; their callers send them again. */
+  /** Datagrams that were dropped: too large, or while too many calls run; in that case their callers send them again. */
   dropped = 0;
   draining = false;
   /** Whoever has a call that runs. */
   readonly links: Set<DatagramServerLink> = new Set();
   readonly #engine: ServerEngine;
   readonly #runningMax: number;
+  readonly #runningBytesMax: number;
+  readonly #sizeMax: number;
   /** One writer for all replies: each is written and sent in one go. A reply over the limit becomes SYSTEM_ERR. */
   readonly #writer: XdrWriter;
 
   constructor(engine: ServerEngine, limits: DatagramServerLimits) {
     this.#engine = engine;
     this.#runningMax = limits.runningCallsMax ?? runningCallsMax;
-    this.#writer = new XdrWriter({ sizeMax: limits.datagramSizeMax ?? datagramSizeMax });
+    this.#runningBytesMax = limits.runningBytesMax ?? runningBytesMax;
+    this.#sizeMax = limits.datagramSizeMax ?? datagramSizeMax;
+    this.#writer = new XdrWriter({ sizeMax: this.#sizeMax });
   }
 
   /** Takes one datagram; what answers it is handed to `send`, now or later. */
   receive(bytes: Uint8Array, peer: string, send: (bytes: Uint8Array) => void): void {
-    if (this.draining || this.#engine.running >= this.#runningMax) {
+    const { running, runningBytes } = this.#engine;
+    const full = running >= this.#runningMax || runningBytes >= this.#runningBytesMax;
+    if (this.draining || full || bytes.length > this.#sizeMax) {
       this.dropped++;
       return;
     }

@@ -22,6 +22,7 @@ export {
   StreamLink,
 } from "./stream-client.js";
 export {
+  runningBytesMax,
   runningCallsMax,
   type StreamServerLimits,
   StreamServerLink,

@@ -91,6 +91,8 @@ export class ServerCall implements CallContext {
   readonly caller: Caller;
   readonly auth: AuthAccepted;
   readonly #host: ServerHost;
+  /** Bytes of its message. */
+  size = 0;
   /** Whether it was answered. */
   ended = false;
   #aborter: Aborter | undefined;
@@ -154,8 +156,9 @@ export class ServerCall implements CallContext {
  * no socket and no timer.
  */
 export class ServerEngine {
-  /** Calls that run, of all links. */
+  /** Calls that run, of all links, and the bytes of their messages. */
   running = 0;
+  runningBytes = 0;
   readonly #programs = new Map<number, Map<number, ServedVersion>>();
   readonly #auth = new Map<number, ServerAuth>();
   readonly #host: ServerHost;
@@ -235,7 +238,9 @@ export class ServerEngine {
     const call = new ServerCall(this.#host, link, xid, served, target, args, callerOf(link, auth.identity), auth);
     const why = this.#host.authorize?.(call);
     if (why !== undefined) return this.#refuse(link, xid, { stat: "AUTH_ERROR", why });
+    call.size = r.position - start;
     this.running++;
+    this.runningBytes += call.size;
     link.running++;
     this.#host.dispatch(call);
   }
@@ -290,6 +295,7 @@ export class ServerEngine {
     if (call.ended) return false;
     call.end();
     this.running--;
+    this.runningBytes -= call.size;
     call.link.running--;
     return !call.link.gone;
   }

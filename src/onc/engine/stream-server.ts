@@ -14,7 +14,14 @@ export interface StreamServerLimits {
   readonly fragmentsMax?: number | undefined;
   readonly runningPerConnectionMax?: number | undefined;
   readonly runningCallsMax?: number | undefined;
+  readonly runningBytesMax?: number | undefined;
 }
+
+/**
+ * Most bytes of the calls that run, of all connections, unless a user says otherwise: 256 MiB. A call keeps its message
+ * while it runs, so the count of calls alone would not hold the memory that they take.
+ */
+export const runningBytesMax: number = 256 * 1024 * 1024;
 
 /** One connection of a server: bytes in, calls to the engine, replies gathered to go out. */
 export class StreamServerLink implements ServerLink {
@@ -31,12 +38,15 @@ export class StreamServerLink implements ServerLink {
   upgrading = false;
   upgradable = false;
   tls: TlsPeer | undefined = undefined;
+  /** How many records were taken. */
+  taken = 0;
   /** Bytes of it in the sum of all connections. */
   buffered = 0;
   readonly #engine: ServerEngine;
   readonly #records: RecordReader;
   readonly #runningMax: number;
   readonly #runningAllMax: number;
+  readonly #runningBytesMax: number;
 
   constructor(engine: ServerEngine, peer: string, limits: StreamServerLimits) {
     this.#engine = engine;
@@ -45,12 +55,17 @@ export class StreamServerLink implements ServerLink {
     this.#records = new RecordReader(limits);
     this.#runningMax = limits.runningPerConnectionMax ?? runningPerConnectionMax;
     this.#runningAllMax = limits.runningCallsMax ?? runningCallsMax;
+    this.#runningBytesMax = limits.runningBytesMax ?? runningBytesMax;
   }
 
   /** Whether no further call may start now. */
   get held(): boolean {
     return (
-      this.draining || this.upgrading || this.running >= this.#runningMax || this.#engine.running >= this.#runningAllMax
+      this.draining ||
+      this.upgrading ||
+      this.running >= this.#runningMax ||
+      this.#engine.running >= this.#runningAllMax ||
+      this.#engine.runningBytes >= this.#runningBytesMax
     );
   }
 
@@ -84,6 +99,7 @@ export class StreamServerLink implements ServerLink {
     while (!this.held && !this.gone) {
       if (this.replies.size >= outboxFlushBytes) return true;
       if (!records.next()) return false;
+      this.taken++;
       if (!this.#engine.receive(this, records.buffer, records.start, records.end)) {
         throw new Error("the peer sent a message that is no call");
       }

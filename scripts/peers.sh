@@ -11,6 +11,10 @@ required=(
   "rpcgen rpcsvc-proto"
   "rpcbind rpcbind"
   "lxi lxi-tools"
+  "nfs-ls libnfs-utils"
+  "showmount nfs-common"
+  "ganesha.nfsd nfs-ganesha"
+  "/etc/ganesha/vfs.conf nfs-ganesha-vfs"
   "ip iproute2"
   "unshare util-linux"
 )

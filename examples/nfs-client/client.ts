@@ -130,7 +130,11 @@ export class NfsClient implements AsyncDisposable {
     options: { readonly mode?: number | undefined } = {},
   ): Promise<Written> {
     const where = await this.#place(path);
-    const objAttributes = { ...unchanged, mode: setMode(options.mode), size: { setIt: true as const, size: 0n } };
+    const objAttributes = {
+      ...unchanged,
+      mode: setMode(options.mode ?? 0o644),
+      size: { setIt: true as const, size: 0n },
+    };
     const how = { mode: Createmode3.UNCHECKED, objAttributes };
     const { resok } = must(textOf(path), await this.#nfs.create({ where, how }));
     const file = resok.obj.handleFollows ? resok.obj.handle : await this.#lookup(where.dir, where.name, path);
@@ -139,7 +143,7 @@ export class NfsClient implements AsyncDisposable {
   }
 
   async mkdir(path: NfsPath, options: { readonly mode?: number | undefined } = {}): Promise<void> {
-    const attributes = { ...unchanged, mode: setMode(options.mode) };
+    const attributes = { ...unchanged, mode: setMode(options.mode ?? 0o755) };
     must(textOf(path), await this.#nfs.mkdir({ where: await this.#place(path), attributes }));
   }
 
@@ -194,8 +198,9 @@ const unchanged: Sattr3 = {
   mtime: { setIt: 0 },
 };
 
-function setMode(mode: number | undefined): Sattr3["mode"] {
-  return mode === undefined ? { setIt: false } : { setIt: true, mode };
+/** Always said: without it some servers make what nobody may use. */
+function setMode(mode: number): Sattr3["mode"] {
+  return { setIt: true, mode };
 }
 
 async function mountRoot(address: string, path: string, options: ConnectOptions): Promise<NfsFh3> {

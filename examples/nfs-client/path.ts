@@ -11,11 +11,15 @@ export function componentsOf(path: NfsPath): readonly Uint8Array[] {
     .map((name) => Buffer.from(name));
 }
 
-/** The names of the directory, and that of the entry in it. */
+/**
+ * The names of the directory, and that of the entry in it.
+ *
+ * @throws TypeError for the root, which has none
+ */
 export function splitPath(path: NfsPath): { parent: readonly Uint8Array[]; name: Uint8Array } {
   const components = componentsOf(path);
   const name = components.at(-1);
-  if (name === undefined) throw new RangeError("the path of what is mounted itself");
+  if (name === undefined) throw new TypeError("what is mounted itself cannot be made, changed or removed");
   return { parent: components.slice(0, -1), name };
 }
 

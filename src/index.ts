@@ -14,6 +14,7 @@ export {
   type Executed,
   type Handlers,
   type Identity,
+  type Outcome,
   type Procedure,
   type ProtocolStatus,
   type ResolveQuery,

@@ -14,7 +14,7 @@ export interface StreamEngine<Link extends EngineLink, Call> {
   opened(now: number): Link;
   data(link: Link, chunk: Uint8Array, now: number): void;
   lost(link: Link, reason: Error | undefined, now: number): void;
-  unreachable(error: RpcError, now: number): void;
+  unreachable(error: RpcError, now: number, forGood?: boolean): void;
   sendQueued(now: number): void;
   tick(now: number): void;
   close(now: number): void;
@@ -37,6 +37,8 @@ export interface StreamClientDriveOptions {
   /** Milliseconds for one attempt to connect, name look-up included. */
   readonly connectTimeoutMs: number;
   readonly backoff?: BackoffOptions | undefined;
+  /** Connect once only: when the connection is lost, so is the client. */
+  readonly once?: boolean | undefined;
   /** How many bytes make a batch that does not wait for the end of the turn. */
   readonly flushBytes: number;
   readonly clock?: Clock | undefined;
@@ -215,6 +217,12 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
 
   #reconnect(): void {
     if (this.#connecting !== undefined) return;
+    if (this.#options.once === true) {
+      const message = "the connection is lost or silent, and the client makes no other (reconnect: false)";
+      // Not only those that may run once: there will be no next connection for anybody.
+      this.engine.unreachable(new RpcError("unavailable", message, { executed: "no" }), this.now(), true);
+      return;
+    }
     if (this.now() < this.#retryAt) return; // #arm sees to it
     void this.#connect();
   }

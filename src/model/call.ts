@@ -1,4 +1,4 @@
-import type { Timeline } from "./error.js";
+import type { Executed, RpcError, Timeline } from "./error.js";
 import type { Narrowed, Semantics } from "./semantics.js";
 import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
@@ -66,7 +66,21 @@ export type Client<C> = {
   readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
     ? (...args: [...ArgsOf<C[K]>, options?: CallOptions<DeclaredOf<C[K]>> | undefined]) => Promise<ResultOf<C[K]>>
     : never;
-} & ClientControls;
+} & ClientControls & {
+    /** The same procedures with failures as values: they resolve to an {@link Outcome} and never reject. */
+    readonly $try: {
+      readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
+        ? (
+            ...args: [...ArgsOf<C[K]>, options?: CallOptions<DeclaredOf<C[K]>> | undefined]
+          ) => Promise<Outcome<ResultOf<C[K]>>>
+        : never;
+    };
+  };
+
+/** How a call ended: with a value, or with an error that says whether the procedure ran. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: RpcError; readonly executed: Executed };
 
 /** The controls of every client. They start with `$`, which no IDL identifier can. */
 export interface ClientControls extends AsyncDisposable {

@@ -57,6 +57,11 @@ export interface OncClientOptions {
   readonly datagramWindow?: number | undefined;
   /** When datagrams of repeatable calls are sent again. */
   readonly retransmit?: RetransmitOptions | undefined;
+  /**
+   * Whether to connect again when the connection is lost; default true. False where the server keeps state by
+   * connection, which a new one would not find: calls then fail as `unavailable`, `executed: "no"`.
+   */
+  readonly reconnect?: boolean | undefined;
   /** How long to wait between attempts to connect. */
   readonly backoff?: BackoffOptions | undefined;
   /** Silence, in milliseconds, after which a peer that owes an answer is asked whether it is there; default 5,000. */
@@ -147,6 +152,7 @@ export class OncChannel {
       open: (signal) => reachStream(reach(engine), signal),
       connectTimeoutMs,
       backoff: options.backoff,
+      once: options.reconnect === false,
       flushBytes: outboxFlushBytes,
     });
     await drive.connect();

@@ -1,4 +1,4 @@
-import { type CallOptions, type Client, RpcError, type Semantics } from "../model/index.js";
+import { type CallOptions, type Client, type Outcome, RpcError, type Semantics } from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
 import { OncChannel, type OncClientOptions } from "./channel.js";
@@ -40,10 +40,25 @@ function typedClient<C>(service: OncService<C>, channel: OncChannel): Client<C> 
   // Without a prototype: a procedure may have any name, and `toString` is not one of ours.
   const client = Object.assign(Object.create(null) as Record<string, unknown>, controls(service, channel));
   Object.defineProperty(client, "$address", { get: () => channel.address, enumerable: true });
+  const outcomes = Object.create(null) as Record<string, (...values: never[]) => Promise<Outcome<unknown>>>;
   for (const [key, procedure] of proceduresOf(service)) {
-    client[key] = method(channel, targetOf(service, key, procedure), procedure.args.length);
+    const call = method(channel, targetOf(service, key, procedure), procedure.args.length);
+    client[key] = call;
+    outcomes[key] = (...values) => outcomeOf(call(...values));
   }
+  client["$try"] = outcomes;
   return client as Client<C>;
+}
+
+/** A failure as a value. */
+function outcomeOf(call: Promise<unknown>): Promise<Outcome<unknown>> {
+  return call.then(
+    (value) => ({ ok: true, value }),
+    (error: unknown) => {
+      if (error instanceof RpcError) return { ok: false, error, executed: error.executed };
+      throw error;
+    },
+  );
 }
 
 function targetOf(

@@ -1,4 +1,4 @@
-import type { ArgsOf, DeclaredOf, ResultOf, Semantics, Service } from "../model/index.js";
+import type { ArgsOf, DeclaredOf, Procedure, ResultOf, Semantics, Service } from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { type Onc, onc } from "./protocol.js";
 
@@ -21,7 +21,37 @@ export interface OncService<C> extends Service<C, Onc> {
       readonly semantics?: DeclaredOf<C[K]> | undefined;
     };
   };
+  /**
+   * The same service with other declarations about repetition: for a contract that is not ours, whose author did not
+   * say which procedures may run twice.
+   *
+   * ```ts
+   * const Nfs = NfsV3.with({ idempotent: ["getattr", "lookup", "read"] });
+   * ```
+   *
+   * @throws RangeError for a name that is not a procedure of the service
+   */
+  with<Idempotent extends keyof C = never, Maybe extends keyof C = never>(
+    overlay: Overlay<Idempotent, Maybe>,
+  ): OncService<Overlaid<C, Idempotent, Maybe>>;
 }
+
+/** What {@link OncService.with} declares. */
+export interface Overlay<Idempotent, Maybe> {
+  /** Procedures that may run twice: at-least-once. */
+  readonly idempotent?: readonly Idempotent[] | undefined;
+  /** Procedures whose calls are sent once and may be lost: maybe. */
+  readonly maybe?: readonly Maybe[] | undefined;
+}
+
+/** A contract after an overlay. */
+export type Overlaid<C, Idempotent, Maybe> = {
+  [K in keyof C]: K extends Idempotent
+    ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "at-least-once">
+    : K extends Maybe
+      ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "maybe">
+      : C[K];
+};
 
 /**
  * Describes one version of an ONC RPC program (RFC 5531, section 12). The IDL compiler emits calls of it; a contract
@@ -47,7 +77,34 @@ export function oncProgram<C>(description: {
     }
     seen.set(procedure.number, key);
   }
-  return { protocol: onc, name, program, version, procedures };
+  return {
+    protocol: onc,
+    name,
+    program,
+    version,
+    procedures,
+    with: (overlay) =>
+      oncProgram({ name, program, version, procedures: redeclare(description, overlay) as never }) as never,
+  };
+}
+
+/** The procedures with the declarations of an overlay. */
+function redeclare(
+  service: { readonly name: string; readonly procedures: object },
+  overlay: Overlay<PropertyKey, PropertyKey>,
+): object {
+  const declared = new Map<PropertyKey, Semantics>();
+  for (const name of overlay.idempotent ?? []) declared.set(name, "at-least-once");
+  for (const name of overlay.maybe ?? []) declared.set(name, "maybe");
+  const procedures = proceduresOf(service);
+  for (const name of declared.keys()) {
+    if (!procedures.some(([key]) => key === name)) {
+      throw new RangeError(`${service.name} has no procedure ${String(name)}`);
+    }
+  }
+  return Object.fromEntries(
+    procedures.map(([key, procedure]) => [key, { ...procedure, semantics: declared.get(key) ?? procedure.semantics }]),
+  );
 }
 
 /** The procedures of a service, by their names in the contract. */

@@ -122,7 +122,19 @@ async function complete(reach: Reach): Promise<CompleteAddress> {
     version: reach.version,
     timeoutMs: reach.connectTimeoutMs,
   };
-  return parseAddress(await options.resolver.resolve(query)) as CompleteAddress;
+  try {
+    return parseAddress(await options.resolver.resolve(query)) as CompleteAddress;
+  } catch (error) {
+    throw notResolved(error, reach.text);
+  }
+}
+
+/** Whatever became of the question, the user's own call was not sent. */
+function notResolved(error: unknown, address: string): RpcError {
+  const text = error instanceof Error ? error.message : String(error);
+  const { code, status, peer } = error instanceof RpcError ? error : { code: "unavailable" as const };
+  if (error instanceof RpcError && error.executed === "no") return error;
+  return new RpcError(code, `${address} was not found: ${text}`, { executed: "no", status, peer, cause: error });
 }
 
 function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {

@@ -213,11 +213,11 @@ export class StreamClientEngine extends ClientEngine {
 
   /**
    * No connection could be made. Calls that wait for one end, except those whose guarantee is to try until their
-   * deadline.
+   * deadline; for good, those too.
    */
-  unreachable(error: RpcError, now: number): void {
+  unreachable(error: RpcError, now: number, forGood = false): void {
     for (const call of this.#queue) {
-      if (call.repeatable) continue;
+      if (call.repeatable && !forGood) continue;
       // The peer is named once.
       const { message, peer = "" } = error;
       this.fail(call, now, error.code, message.startsWith(peer) ? message.slice(peer.length).trim() : message, {

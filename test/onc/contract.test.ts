@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { type CallOptions, connect, MemoryNetwork, Server } from "../../src/index.js";
+import { oncProgram } from "../../src/onc/index.js";
+import { int, struct } from "../../src/xdr/index.js";
+import { StoreV1 } from "../support/store.js";
+
+async function pair() {
+  const network = new MemoryNetwork();
+  const server = new Server({ network, onError: () => {} }).export(StoreV1, {
+    read: (key) => key.length,
+    write: () => {
+      throw new Error("disk full");
+    },
+    log: () => {},
+  });
+  const address = await server.listen("memory://store");
+  return { server, address, network };
+}
+
+describe("a contract", () => {
+  it("refuses at run time, too, what would widen it", async () => {
+    const { server, address, network } = await pair();
+    await using client = await connect(StoreV1, address, { network });
+    const widened = { semantics: "at-least-once" } as unknown as CallOptions<"at-most-once">;
+    await expect(client.write("a", 1, widened)).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
+    await expect(client.write("a", 1, widened)).rejects.toThrow(
+      /declares at-most-once, which at-least-once would widen/,
+    );
+    await expect(client.read("a", { semantics: "exactly-once" })).rejects.toThrow(/cannot give exactly-once/);
+    expect(await client.read("abc", { semantics: "maybe" })).toBe(3);
+    await server.close();
+  });
+
+  it("gives failures as values on request", async () => {
+    const { server, address, network } = await pair();
+    await using client = await connect(StoreV1, address, { network });
+    expect(await client.$try.read("abcd")).toEqual({ ok: true, value: 4 });
+    expect(await client.$try.write("a", 1)).toMatchObject({
+      ok: false,
+      executed: "unknown",
+      error: { code: "server-error" },
+    });
+    expect(await client.$try.write("a", -1)).toMatchObject({
+      ok: false,
+      executed: "no",
+      error: { code: "invalid-argument" },
+    });
+    await server.close();
+  });
+
+  it("takes declarations from an overlay, and leaves the service as it was", () => {
+    const overlaid = StoreV1.with({ idempotent: ["write"], maybe: ["read"] });
+    expect(overlaid.procedures.write.semantics).toBe("at-least-once");
+    expect(overlaid.procedures.read.semantics).toBe("maybe");
+    expect(overlaid.procedures.log.semantics).toBe("maybe");
+    expect(StoreV1.procedures.write.semantics).toBeUndefined();
+    expect(() => StoreV1.with({ idempotent: ["remove" as "read"] })).toThrow(/STORE_PROG has no procedure remove/);
+  });
+
+  it.each([
+    ["a program number", { program: -1 }, /program number must be an unsigned 32-bit integer, not -1/],
+    ["a version number", { version: 1.5 }, /version number must be/],
+  ])("refuses %s that the wire cannot carry", (_name, wrong, message) => {
+    const right = { name: "A_PROG", program: 1, version: 1, procedures: {} };
+    expect(() => oncProgram({ ...right, ...wrong })).toThrow(message);
+  });
+
+  it("refuses one number for two procedures", () => {
+    const one = { number: 1, name: "ONE", args: [struct({ a: int })], result: int } as const;
+    expect(() =>
+      oncProgram({ name: "A_PROG", program: 1, version: 1, procedures: { a: one, b: one } as never }),
+    ).toThrow(/procedures a and b both have number 1/);
+  });
+});

@@ -1,0 +1,65 @@
+// Never run: what compiles here, and what does not, is the test (`npm run typecheck`).
+import type { CallOptions, Client, Procedure, Server } from "../../src/index.js";
+import { type OncService, oncProgram } from "../../src/onc/index.js";
+import { int, string } from "../../src/xdr/index.js";
+import { StoreV1 } from "../support/store.js";
+
+export function calls(client: Client<StoreV1>): void {
+  void client.read("a", { semantics: "exactly-once" });
+  void client.read("a", { semantics: "at-most-once" });
+  void client.write("a", 1, { semantics: "exactly-once" });
+  void client.log("a", { semantics: "at-most-once" });
+  // @ts-expect-error what must not run twice cannot be asked for at least once
+  void client.write("a", 1, { semantics: "at-least-once" });
+  // @ts-expect-error nor can it be left to the network, which duplicates datagrams
+  void client.write("a", 1, { semantics: "maybe" });
+  // @ts-expect-error what is not to be sent again cannot be asked for at least once
+  void client.log("a", { semantics: "at-least-once" });
+  // @ts-expect-error an argument of another type
+  void client.read(1);
+  // @ts-expect-error a missing argument
+  void client.write("a");
+  // @ts-expect-error a procedure that the contract does not have
+  void client.remove("a");
+  const options: CallOptions<"at-least-once"> = { semantics: "maybe" };
+  void client.read("a", options);
+  // @ts-expect-error options that widen
+  void client.write("a", 1, options);
+  void client.$try.write("a", 1).then((outcome) => {
+    if (outcome.ok) outcome.value satisfies boolean;
+    else outcome.executed satisfies "no" | "yes" | "unknown";
+  });
+}
+
+const common = { name: "A_PROG", program: 1, version: 1 };
+oncProgram<{ a: Procedure<[string], number> }>({
+  ...common,
+  // @ts-expect-error a codec that is not the argument's
+  procedures: { a: { number: 1, name: "A", args: [int], result: int } },
+});
+oncProgram<{ a: Procedure<[string], string> }>({
+  ...common,
+  // @ts-expect-error a codec that is not the result's
+  procedures: { a: { number: 1, name: "A", args: [string()], result: int } },
+});
+oncProgram<{ a: Procedure<[], number> }>({
+  ...common,
+  // @ts-expect-error a declaration that is not the contract's
+  procedures: { a: { number: 1, name: "A", args: [], result: int, semantics: "maybe" } },
+});
+
+export function serves(server: Server): void {
+  // @ts-expect-error a handler is missing
+  server.export(StoreV1, { read: () => 1, write: () => true });
+  // @ts-expect-error a handler gives something else
+  server.export(StoreV1, { read: () => "1", write: () => true, log: () => {} });
+}
+
+type ContractOf<S> = S extends OncService<infer C> ? C : never;
+const overlaid = StoreV1.with({ idempotent: ["write"] });
+export function overlays(client: Client<ContractOf<typeof overlaid>>): void {
+  void client.write("a", 1, { semantics: "at-least-once" });
+  void client.read("a", { semantics: "maybe" });
+  // @ts-expect-error a name that is no procedure
+  StoreV1.with({ idempotent: ["remove"] });
+}

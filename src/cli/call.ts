@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { RpcError, Timeline } from "../model/index.js";
 import type { ClientAuth } from "../onc/auth/index.js";
 import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
 import { CliError, ExitCode, exitCodeOf } from "./exit.js";
+import { milliseconds, unsigned } from "./numbers.js";
 
 interface CallFlags extends CompileFlags {
   readonly program?: string | undefined;
@@ -190,21 +191,4 @@ async function diagnosticsOf(error: import("../idl/index.js").LoadError): Promis
     return colours ? paint(text, diagnostic) : text;
   });
   return texts.join("\n");
-}
-
-function unsigned(text: string): number {
-  const value = Number(text);
-  if (!/^(\d+|0x[0-9a-fA-F]+)$/.test(text) || value > 0xffff_ffff) {
-    throw new InvalidArgumentError("It must be a whole number from 0 to 4294967295.");
-  }
-  return value;
-}
-
-function milliseconds(text: string): number {
-  const value = Number(text);
-  // What the timers can wait, some 24 days.
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 2 ** 31 - 1) {
-    throw new InvalidArgumentError("It must be a number of milliseconds above 0, up to 2147483647.");
-  }
-  return value;
 }

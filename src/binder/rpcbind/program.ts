@@ -1,6 +1,6 @@
 import type { Procedure } from "../../model/index.js";
 import { type OncService, oncProgram } from "../../onc/program.js";
-import { bool, string, struct, uint, type XdrCodec } from "../../xdr/index.js";
+import { bool, optional, recursive, string, struct, uint, type XdrCodec } from "../../xdr/index.js";
 
 // rpcbind, RFC 1833: program 100000, versions 3 and 4 (section 2.1) and the port mapper, version 2 (section 3).
 
@@ -27,6 +27,17 @@ const xdrRpcb: XdrCodec<Rpcb> = struct({
   owner: string(),
 });
 
+/** `struct rp__list`: all that is registered, as a linked list. */
+export interface RpcbList {
+  readonly map: Rpcb;
+  readonly next: RpcbList | null;
+}
+
+const xdrRpcbList: XdrCodec<RpcbList> = struct({
+  map: xdrRpcb,
+  next: optional(recursive("RpcbList", () => xdrRpcbList)),
+});
+
 /** What farcall asks of rpcbind, versions 3 and 4. */
 export interface Rpcbind {
   /** Registers; false when the program's version is registered for that netid already. */
@@ -35,6 +46,8 @@ export interface Rpcbind {
   unset: Procedure<[Rpcb], boolean>;
   /** Where a program is served; empty when it is not registered. */
   getAddr: Procedure<[Rpcb], string, "at-least-once">;
+  /** All that is registered; `null` when nothing is. */
+  dump: Procedure<[], RpcbList | null, "at-least-once">;
 }
 
 function rpcbind(version: number): OncService<Rpcbind> {
@@ -50,6 +63,13 @@ function rpcbind(version: number): OncService<Rpcbind> {
         name: "RPCBPROC_GETADDR",
         args: [xdrRpcb],
         result: string(),
+        semantics: "at-least-once",
+      },
+      dump: {
+        number: 4,
+        name: "RPCBPROC_DUMP",
+        args: [],
+        result: optional(xdrRpcbList),
         semantics: "at-least-once",
       },
     },
@@ -70,12 +90,25 @@ export interface Mapping {
 
 const xdrMapping: XdrCodec<Mapping> = struct({ program: uint, version: uint, protocol: uint, port: uint });
 
+/** `struct pmaplist`: all that is registered, as a linked list. */
+export interface MappingList {
+  readonly map: Mapping;
+  readonly next: MappingList | null;
+}
+
+const xdrMappingList: XdrCodec<MappingList> = struct({
+  map: xdrMapping,
+  next: optional(recursive("MappingList", () => xdrMappingList)),
+});
+
 /** What farcall asks of the port mapper, version 2. */
 export interface PortMapper {
   set: Procedure<[Mapping], boolean>;
   unset: Procedure<[Mapping], boolean>;
   /** The port of a program; 0 when it is not registered. */
   getPort: Procedure<[Mapping], number, "at-least-once">;
+  /** All that is registered; `null` when nothing is. */
+  dump: Procedure<[], MappingList | null, "at-least-once">;
 }
 
 export const PortMapperV2: OncService<PortMapper> = oncProgram<PortMapper>({
@@ -86,6 +119,13 @@ export const PortMapperV2: OncService<PortMapper> = oncProgram<PortMapper>({
     set: { number: 1, name: "PMAPPROC_SET", args: [xdrMapping], result: bool },
     unset: { number: 2, name: "PMAPPROC_UNSET", args: [xdrMapping], result: bool },
     getPort: { number: 3, name: "PMAPPROC_GETPORT", args: [xdrMapping], result: uint, semantics: "at-least-once" },
+    dump: {
+      number: 4,
+      name: "PMAPPROC_DUMP",
+      args: [],
+      result: optional(xdrMappingList),
+      semantics: "at-least-once",
+    },
   },
 });
 

@@ -76,6 +76,7 @@ async function fakeRpcbind(versions: readonly number[], port: number, asked: num
   const byAddress = (version: number): Handlers<Rpcbind> => ({
     set: () => true,
     unset: () => true,
+    dump: () => null,
     getAddr(entry) {
       asked.push(version);
       return entry.program === program ? `127.0.0.1.${port >> 8}.${port & 255}` : "";
@@ -87,6 +88,7 @@ async function fakeRpcbind(versions: readonly number[], port: number, asked: num
     server.export(PortMapperV2, {
       set: () => true,
       unset: () => true,
+      dump: () => null,
       getPort(mapping) {
         asked.push(2);
         return mapping.program === program ? port : 0;

@@ -1,0 +1,72 @@
+import { existsSync } from "node:fs";
+import {
+  type Mapping,
+  PortMapperV2,
+  type Rpcb,
+  RpcbindV3,
+  RpcbindV4,
+  rpcbindPort,
+} from "../../binder/rpcbind/program.js";
+import { toUniversalAddress } from "../../binder/rpcbind/uaddr.js";
+import { type Client, RpcError } from "../../model/index.js";
+import { formatIpAddress } from "../../net/index.js";
+import { connectOnc } from "../../onc/client.js";
+import type { OncService } from "../../onc/program.js";
+import { protocolName } from "./tables.js";
+
+// What is registered with a rpcbind. Over a stream always: a list does not fit a datagram for long.
+
+/** rpcbind's own socket: it answers where loopback is filtered, and needs no port. */
+const rpcbindSocket = "/run/rpcbind.sock";
+
+/** Where the rpcbind of a host listens; `host` may be an address in full, and is this machine where it is missing. */
+export function binderAddress(host: string | undefined): string {
+  if (host === undefined) {
+    return existsSync(rpcbindSocket) ? `unix:${rpcbindSocket}` : formatIpAddress("tcp", "127.0.0.1", rpcbindPort);
+  }
+  return /^\w+:\/|^unix:/.test(host) ? host : formatIpAddress("tcp", host, rpcbindPort);
+}
+
+/** All that the port mapper knows: TCP and UDP over IPv4. Throws `RpcError`. */
+export async function dumpMappings(address: string, timeoutMs: number): Promise<Mapping[]> {
+  return await ask(PortMapperV2, address, timeoutMs, async (client) => [...mapsOf(await client.dump())]);
+}
+
+/** All that rpcbind knows; by version 3, 4 or 2, in the order in which rpcinfo asks them. Throws `RpcError`. */
+export async function dumpEntries(address: string, timeoutMs: number): Promise<Rpcb[]> {
+  for (const service of [RpcbindV3, RpcbindV4]) {
+    try {
+      return await ask(service, address, timeoutMs, async (client) => [...mapsOf(await client.dump())]);
+    } catch (error) {
+      if (!(error instanceof RpcError) || error.code !== "unimplemented") throw error;
+    }
+  }
+  const mappings = await dumpMappings(address, timeoutMs);
+  return mappings.map(({ program, version, protocol, port }) => ({
+    program,
+    version,
+    netid: protocolName(protocol),
+    address: toUniversalAddress("0.0.0.0", port),
+    owner: "unknown",
+  }));
+}
+
+async function ask<C, T>(
+  service: OncService<C>,
+  address: string,
+  timeoutMs: number,
+  question: (client: Client<C>) => Promise<T>,
+): Promise<T> {
+  const connectTimeoutMs = Math.min(timeoutMs, 5_000);
+  await using client = await connectOnc(service, address, { timeoutMs, connectTimeoutMs });
+  return await question(client);
+}
+
+interface List<T> {
+  readonly map: T;
+  readonly next: List<T> | null;
+}
+
+function* mapsOf<T>(list: List<T> | null): Generator<T> {
+  for (let entry = list; entry !== null; entry = entry.next) yield entry.map;
+}

@@ -1,0 +1,240 @@
+import { fileURLToPath } from "node:url";
+import { Server } from "farcall";
+import { oncProgram } from "farcall/onc";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type MappingList, PortMapperV2, RpcbindV3, type RpcbList } from "../../src/binder/rpcbind/program.js";
+import { buildPeer, programs } from "../support/c-peers.js";
+import { buildChild } from "../support/children.js";
+import { buildCli, farcall } from "../support/cli.js";
+import { run } from "../support/processes.js";
+import { describeWith, toBuildC } from "../support/requirements.js";
+import { forRpcbind, runInRpcbindNamespace } from "../support/rpcbind-namespace.js";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+beforeAll(buildCli);
+
+interface Said {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+describeWith(
+  [...toBuildC, ...forRpcbind, "rpcinfo"],
+  "farcall info beside rpcinfo, with programs of farcall and C",
+  () => {
+    // The C server speaks UDP, program 536874499 versions 1; the last farcall program has no name in /etc/rpc.
+    const commands = [
+      [],
+      ["-p"],
+      ["-s"],
+      ["127.0.0.1"],
+      ["-p", "localhost"],
+      ["-p", "::1"],
+      ["-s", "127.0.0.1"],
+      ["-t", "127.0.0.1", "portmapper"],
+      ["-u", "127.0.0.1", "sunrpc"],
+      ["-t", "127.0.0.1", "nfs"],
+      ["-u", "127.0.0.1", "100003", "4"],
+      ["-t", "::1", "nfs", "3"],
+      ["-t", "localhost", "1073741823", "2000000000"],
+      ["-u", "127.0.0.1", "536874499"],
+      ["-u", "127.0.0.1", "536874499", "1"],
+      // Versions 1 and 3, so 2 is in the range and not there.
+      ["-u", "127.0.0.1", "mountd"],
+      ["-t", "127.0.0.1", "nfs", "9"],
+      ["-u", "127.0.0.1", "100000", "5"],
+      ["-t", "127.0.0.1", "536874499"],
+      ["-t", "127.0.0.1", "ypserv"],
+      ["-u", "no-such-host.invalid", "nfs"],
+      ["-p", "no-such-host.invalid"],
+    ];
+    let said: readonly { readonly theirs: Said; readonly ours: Said }[] = [];
+
+    beforeAll(async () => {
+      const script = await buildChild("info-beside-rpcinfo");
+      const server = await buildPeer(programs.classicServer);
+      const command = [process.execPath, script, main, server, JSON.stringify(commands)];
+      const { code, lines, stderr } = await runInRpcbindNamespace(command);
+      expect(code, stderr).toBe(0);
+      said = lines.map((line) => JSON.parse(line) as { theirs: Said; ours: Said });
+    }, 120_000);
+
+    it.each(commands.map((args, i) => [args.join(" "), i] as const))(
+      "prints the same, byte for byte: %s",
+      (_args, i) => {
+        const { theirs, ours } = said[i] as { theirs: Said; ours: Said };
+        expect(ours.stdout).toBe(theirs.stdout);
+        expect(ours.code).toBe(theirs.code);
+        // rpcinfo gives a host's name before what its library says, and its own before what it says itself.
+        expect(ours.stderr.replace(/^farcall: (?!RPC)/gm, "")).toContain(
+          theirs.stderr.replace(/^rpcinfo: /gm, "farcall: ").replace(/^no-such-host.invalid: |\n$/g, ""),
+        );
+      },
+    );
+
+    it("and there is something to print", () => {
+      const tables = said.slice(0, 3).map(({ theirs }) => theirs.stdout);
+      for (const table of tables) expect(table).toMatch(/100003.* nfs/);
+      expect(tables[0]).toMatch(/^1073741823 ?2000000000 +local +\/run\/any\.sock +- +superuser$/m);
+      expect(tables[1]).toMatch(/^ 536874499 +1 +udp +\d+$/m);
+    });
+  },
+);
+
+describeWith(["unshare", "ip", "namespaces"], "farcall info where no rpcbind listens", () => {
+  const inside = `mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"`;
+  const info = (...args: string[]) =>
+    run("unshare", ["--net", "--mount", "bash", "-c", inside, "bash", process.execPath, main, "info", ...args]);
+
+  it.each([
+    [
+      ["-p"],
+      "farcall: can't contact portmapper: RPC: Remote system error - Connection refused (tcp://127.0.0.1:111)\n",
+    ],
+    [
+      ["-s", "::1"],
+      "farcall: can't contact rpcbind: RPC: Remote system error - Connection refused (tcp://[::1]:111)\n",
+    ],
+    [
+      ["-t", "127.0.0.1", "100003"],
+      /^farcall: 127\.0\.0\.1: RPC: Port mapper failure - RPC: Remote system error - Connection refused\n$/,
+    ],
+    [["-u", "127.0.0.1", "100003", "3"], /^farcall: 127\.0\.0\.1: RPC: Port mapper failure/],
+  ])("%s says so, and exits with 1", async (args, message) => {
+    const { code, stdout, stderr } = await info(...args);
+    expect([code, stdout]).toEqual([1, ""]);
+    if (typeof message === "string") expect(stderr).toBe(message);
+    else expect(stderr).toMatch(message);
+  });
+});
+
+describe("farcall info and a rpcbind at an address of its own", () => {
+  const entry = { program: 4711, version: 2, netid: "tcp", address: "127.0.0.1.8.1", owner: "me" };
+  const refuse = { set: () => false, unset: () => false };
+  const v3 = (list: RpcbList | null) => ({ ...refuse, getAddr: () => "", dump: () => list });
+  const v2 = (list: MappingList | null) => ({ ...refuse, getPort: () => 0, dump: () => list });
+
+  async function serving(server: Server, use: (address: string) => Promise<void>): Promise<void> {
+    try {
+      await use(await server.listen("tcp://127.0.0.1:0"));
+    } finally {
+      await server.close({ drainMs: 0 });
+    }
+  }
+
+  it("prints JSON on one line", async () => {
+    const server = new Server()
+      .export(RpcbindV3, v3({ map: entry, next: { map: { ...entry, netid: "udp", version: 1 }, next: null } }))
+      .export(PortMapperV2, v2({ map: { program: 4711, version: 2, protocol: 6, port: 2049 }, next: null }));
+    await serving(server, async (address) => {
+      const say = async (...args: string[]) => JSON.parse((await farcall(["info", ...args, address, "--json"])).stdout);
+      expect(await say("-p")).toEqual([{ program: 4711, version: 2, protocol: "tcp", port: 2049, service: null }]);
+      expect(await say("-s")).toEqual([
+        { program: 4711, versions: [1, 2], netids: ["udp", "tcp"], service: null, owner: "me" },
+      ]);
+      expect(await say()).toEqual([
+        { ...entry, service: null },
+        { ...entry, netid: "udp", version: 1, service: null },
+      ]);
+    });
+  });
+
+  it("says when nothing is registered", async () => {
+    await serving(new Server().export(PortMapperV2, v2(null)).export(RpcbindV3, v3(null)), async (address) => {
+      for (const args of [[], ["-p"], ["-s"]]) {
+        expect(await farcall(["info", ...args, address])).toEqual({
+          code: 0,
+          stdout: "No remote programs registered.\n",
+          stderr: "",
+        });
+      }
+    });
+  });
+
+  it("asks a port mapper of version 2 in its own words, where there is no other", async () => {
+    const mappings = v2({
+      map: { program: 7, version: 1, protocol: 17, port: 2049 },
+      next: { map: { program: 7, version: 1, protocol: 132, port: 80 }, next: null },
+    });
+    await serving(new Server().export(PortMapperV2, mappings), async (address) => {
+      const { stdout } = await farcall(["info", address]);
+      expect(stdout.split("\n").slice(1)).toEqual([
+        "         7    1    udp       0.0.0.0.8.1            -          unknown",
+        "         7    1    132       0.0.0.0.0.80           -          unknown",
+        "",
+      ]);
+    });
+  });
+
+  it("lets nothing that a rpcbind says command the terminal", async () => {
+    const hostile = { ...entry, owner: "\u001b[2J\u009b2J\u202eme" };
+    await serving(new Server().export(RpcbindV3, v3({ map: hostile, next: null })), async (address) => {
+      const { stdout } = await farcall(["info", "-s", address]);
+      expect(stdout).toMatch(/ \?\[2J\?2J\?me\n$/);
+    });
+  });
+
+  it("prints versions above 2^31, of which rpcinfo makes negative numbers", async () => {
+    const late = { ...entry, version: 4_000_000_000 };
+    await serving(new Server().export(RpcbindV3, v3({ map: late, next: null })), async (address) => {
+      expect((await farcall(["info", "-s", address])).stdout).toMatch(/^ {6}4711 {2}4000000000tcp {30}-/m);
+    });
+  });
+
+  it("lists 20,000 programs", async () => {
+    let list: RpcbList | null = null;
+    for (let program = 20_000; program > 0; program--) list = { map: { ...entry, program }, next: list };
+    await serving(new Server().export(RpcbindV3, v3(list)), async (address) => {
+      const { stdout } = await farcall(["info", "-s", address]);
+      expect(stdout.trimEnd().split("\n")).toHaveLength(20_001);
+    });
+  });
+
+  it("asks a program at a port of its own, and a bounded number of versions", async () => {
+    const version = (number: number) =>
+      oncProgram<object>({ name: "WISE", program: 4711, version: number, procedures: {} });
+    const server = new Server().export(version(0), {}).export(version(0xffff_ffff), {});
+    await serving(server, async (address) => {
+      const port = address.split(":").at(-1) ?? "";
+      const one = await farcall(["info", "-t", "127.0.0.1", "4711", "0", "-n", port]);
+      expect(one).toEqual({ code: 0, stdout: "program 4711 version 0 ready and waiting\n", stderr: "" });
+      const json = await farcall(["info", "-t", "127.0.0.1", "4711", "5", "-n", port, "--json"]);
+      expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
+        1,
+        [{ program: 4711, version: 5, ready: false, error: { status: { number: 9, low: 0, high: 0xffff_ffff } } }],
+      ]);
+      const all = await farcall(["info", "-t", "127.0.0.1", "4711", "-n", port]);
+      expect(all.code).toBe(1);
+      expect(all.stdout.trimEnd().split("\n")).toHaveLength(1_000);
+      expect(all.stderr).toMatch(/claims versions 0 to 4294967295; only the first 1000 were asked\n$/);
+    });
+  });
+
+  it("does not wait for a rpcbind that never answers", async () => {
+    const server = new Server().export(RpcbindV3, { ...v3(null), dump: () => new Promise<never>(() => {}) });
+    await serving(server, async (address) => {
+      const { code, stderr } = await farcall(["info", "-s", address, "--timeout", "100"]);
+      expect([code, stderr]).toEqual([1, `farcall: can't contact rpcbind: RPC: Timed out (${address})\n`]);
+    });
+  });
+});
+
+describe("farcall info exits with 2 for", () => {
+  it.each([
+    ["two questions at once", ["-p", "-s"], /choose one of -p and -s/],
+    ["a program without a transport", ["127.0.0.1", "nfs"], /needs -t or -u/],
+    ["a question without a program", ["-t", "127.0.0.1"], /-t needs a host and a program/],
+    ["a port without a program", ["-p", "-n", "1"], /it needs -t or -u/],
+    ["a program that has no name", ["-t", "127.0.0.1", "no-such"], /no-such is unknown service/],
+    ["a program that is no number", ["-t", "127.0.0.1", "4294967296"], /unknown service/],
+    ["a version that is none", ["-u", "127.0.0.1", "100003", "x"], /x is illegal version number/],
+    ["an address that is none", ["-p", "tcp://"], /Bad address/],
+    ["one argument too many", ["-t", "127.0.0.1", "1", "2", "3"], /too many arguments/],
+  ])("%s", async (_what, args, message) => {
+    const { code, stdout, stderr } = await farcall(["info", ...args]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(message);
+  });
+});

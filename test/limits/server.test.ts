@@ -1,0 +1,340 @@
+import { connect } from "farcall";
+import { describe, expect, it } from "vitest";
+import { later, until } from "../support/faults.js";
+import { askTcp, askUdp, callMessage, fragment, fromHex, opaqueHex, words } from "../support/raw-messages.js";
+import { failure, Raw, record, SinkV1, startSink } from "./support.js";
+
+// docs/limits.md lists the server's limits. Here each is reached: what it says happens, and others are served on.
+
+const KB = 1024;
+const mark = (length: number, last = true): Uint8Array => fromHex(words((last ? 0x8000_0000 : 0) + length));
+
+describe("recordSizeMax", () => {
+  it("ends a connection that announces a larger record, at its mark", async () => {
+    await using server = await startSink({ recordSizeMax: KB });
+    using raw = new Raw(server.tcp).write(mark(KB + 1));
+    await until(() => raw.closed);
+    await server.serves();
+  });
+
+  it("counts what all fragments announce", async () => {
+    await using server = await startSink({ recordSizeMax: KB });
+    using raw = new Raw(server.tcp).write(fragment(new Uint8Array(KB), false)).write(mark(1));
+    await until(() => raw.closed);
+    await server.serves();
+  });
+
+  it("lets a record of exactly that size through", async () => {
+    await using server = await startSink({ recordSizeMax: KB });
+    await using client = await connect(SinkV1, server.tcp);
+    const size = KB - 44;
+    expect(await client.take(new Uint8Array(size))).toBe(size);
+    // The server cannot say why: the call's number may not have come.
+    expect(await failure(client.take(new Uint8Array(size + 1)))).toMatchObject({
+      code: "unavailable",
+      executed: "unknown",
+    });
+    expect(await client.take(new Uint8Array(size))).toBe(size);
+  });
+});
+
+describe("fragmentsMax", () => {
+  it("ends a connection whose record has more, empty ones too", async () => {
+    await using server = await startSink({ fragmentsMax: 3 });
+    const call = record("take", new Uint8Array(8)).subarray(4);
+    const pieces = (count: number): Uint8Array[] => [
+      ...Array.from({ length: count - 1 }, () => mark(0, false)),
+      fragment(call, true),
+    ];
+    using within = new Raw(server.tcp);
+    for (const piece of pieces(3)) within.write(piece);
+    await until(() => within.replies === 1);
+    using over = new Raw(server.tcp);
+    for (const piece of pieces(4)) over.write(piece);
+    await until(() => over.closed);
+    expect(over.received).toHaveLength(0);
+    await server.serves();
+  });
+});
+
+describe("connectionsMax", () => {
+  it("closes one more at once, and takes another when one has left", async () => {
+    // The good client is one of them.
+    await using server = await startSink({ connectionsMax: 3 });
+    using first = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    using second = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    await until(() => first.replies + second.replies === 2);
+    using third = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    await until(() => third.closed);
+    expect(third.received).toHaveLength(0);
+    expect([first.closed, second.closed]).toEqual([false, false]);
+    await server.serves();
+    first[Symbol.dispose]();
+    await until(() => first.closed);
+    await expect
+      .poll(async () => {
+        using next = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+        await until(() => next.closed || next.replies === 1);
+        return next.replies;
+      })
+      .toBe(1);
+  });
+});
+
+describe("connectionsPerPeerMax", () => {
+  it("closes one more of the same address, and takes those of others", async () => {
+    await using server = await startSink({ connectionsPerPeerMax: 2 });
+    using first = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    using second = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    await until(() => first.replies + second.replies === 2);
+    using third = new Raw(server.tcp);
+    await until(() => third.closed);
+    await using other = await connect(SinkV1, server.unix);
+    expect(await other.take(new Uint8Array(2))).toBe(2);
+    // Everyone on a Unix socket is one peer too, and the good client is there already.
+    await using over = await connect(SinkV1, server.unix);
+    expect(await failure(over.take(new Uint8Array(2)))).toMatchObject({ code: "unavailable" });
+    await server.serves();
+  });
+
+  it("counts no connection that has left", async () => {
+    await using server = await startSink({ connectionsPerPeerMax: 1 });
+    for (let i = 0; i < 5; i++) {
+      using raw = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+      await until(() => raw.replies === 1);
+      raw[Symbol.dispose]();
+      await server.serves();
+      await later(20);
+    }
+  });
+});
+
+describe("idleTimeoutMs", () => {
+  it("ends a connection that is silent, not one whose call runs, and not one that talks", async () => {
+    await using server = await startSink({ idleTimeoutMs: 300 });
+    using silent = new Raw(server.tcp);
+    using waits = new Raw(server.tcp).write(record("hold", new Uint8Array(1)));
+    using talks = new Raw(server.tcp);
+    await until(() => {
+      talks.write(record("take", new Uint8Array(1)));
+      return silent.closed;
+    });
+    for (let i = 0; i < 60; i++) {
+      talks.write(record("take", new Uint8Array(1)));
+      await later(10);
+    }
+    expect([waits.closed, talks.closed]).toEqual([false, false]);
+    for (const end of server.held) end();
+    await until(() => waits.replies === 1);
+    // Its client was silent as well: it connects again.
+    await server.serves();
+  });
+});
+
+describe("recordTimeoutMs", () => {
+  it("ends a connection that sends a record a byte at a time", async () => {
+    await using server = await startSink({ recordTimeoutMs: 300 });
+    using slow = new Raw(server.tcp).write(mark(100));
+    using marks = new Raw(server.tcp);
+    const bytes = Array.from({ length: 3 }, (_, i) => mark(9).subarray(i, i + 1));
+    await until(() => {
+      slow.write(new Uint8Array(1));
+      // Not even the mark comes to its end.
+      for (const byte of bytes.splice(0, 1)) marks.write(byte);
+      return slow.closed && marks.closed;
+    });
+    await server.serves();
+  });
+
+  it("gives every record its own time: a peer that streams is always in the middle of one", async () => {
+    await using server = await startSink({ recordTimeoutMs: 150 });
+    const call = record("take", new Uint8Array(16));
+    const [head, tail] = [call.subarray(0, 10), call.subarray(10)];
+    const straddling = new Uint8Array([...tail, ...head]);
+    using raw = new Raw(server.tcp).write(head);
+    for (let i = 0; i < 60; i++) {
+      await later(10);
+      raw.write(straddling);
+    }
+    expect(raw.closed).toBe(false);
+    raw.write(tail);
+    await until(() => raw.replies === 61);
+  });
+
+  it("is not the peer's fault while its calls wait for their turn", async () => {
+    await using server = await startSink({ recordTimeoutMs: 100, runningPerConnectionMax: 1 });
+    // The first record comes in two halves, so that its time began; what follows has to wait for its end.
+    const call = record("hold", new Uint8Array(16));
+    using raw = new Raw(server.tcp).write(call.subarray(0, 10));
+    await later(30);
+    raw.write(new Uint8Array([...call.subarray(10), ...call, ...call.subarray(0, 10)]));
+    await until(() => server.held.length === 1);
+    await later(500);
+    expect(raw.closed).toBe(false);
+    server.held[0]?.();
+    await until(() => server.held.length === 2);
+    raw.write(call.subarray(10));
+    server.held[1]?.();
+    await until(() => server.held.length === 3);
+    server.held[2]?.();
+    await until(() => raw.replies === 3);
+  });
+});
+
+describe("bufferedBytesMax", () => {
+  const unfinished = (size: number): Uint8Array => fragment(new Uint8Array(size), false);
+
+  it("ends the connection whose unfinished record is the oldest, so that who is quick is served", async () => {
+    await using server = await startSink({ bufferedBytesMax: 1000 * KB });
+    using first = new Raw(server.tcp).write(unfinished(400 * KB));
+    await later(50);
+    using second = new Raw(server.tcp).write(unfinished(400 * KB));
+    await later(50);
+    expect([first.closed, second.closed]).toEqual([false, false]);
+    using third = new Raw(server.tcp).write(record("take", new Uint8Array(600 * KB)));
+    await until(() => first.closed);
+    await until(() => third.replies === 1);
+    expect(second.closed).toBe(false);
+    await server.serves();
+  });
+
+  it("ends a connection that exceeds it alone", async () => {
+    await using server = await startSink({ bufferedBytesMax: 100 * KB });
+    using raw = new Raw(server.tcp).write(unfinished(200 * KB));
+    await until(() => raw.closed);
+    await server.serves();
+  });
+
+  it("counts no more what was taken, or has left", async () => {
+    await using server = await startSink({ bufferedBytesMax: 100 * KB, runningPerConnectionMax: 1 });
+    for (let i = 0; i < 5; i++) {
+      using raw = new Raw(server.tcp).write(unfinished(60 * KB));
+      await later(20);
+      raw[Symbol.dispose]();
+      await later(20);
+    }
+    // Calls that wait for their turn are counted until they have it.
+    using pipelined = new Raw(server.tcp).write(record("hold", new Uint8Array(1)));
+    await until(() => server.held.length === 1);
+    const call = record("take", new Uint8Array(20 * KB));
+    pipelined.write(new Uint8Array([...call, ...call, ...call]));
+    await later(50);
+    server.held[0]?.();
+    await until(() => pipelined.replies === 4);
+    using last = new Raw(server.tcp).write(unfinished(80 * KB));
+    await later(50);
+    expect([last.closed, pipelined.closed]).toEqual([false, false]);
+    await server.serves();
+  });
+});
+
+describe("writeBacklogMax", () => {
+  it("ends a connection that leaves more unread, whatever came before", async () => {
+    await using server = await startSink({ writeBacklogMax: 4_000 * KB });
+    using raw = new Raw(server.tcp).pause();
+    // All of them run before the first reply stays: together more than the kernel's buffers and the limit hold.
+    const calls = Array.from({ length: 40 }, (_, xid) => [...record("give", 1_000 * KB, xid)]);
+    raw.write(new Uint8Array(calls.flat()));
+    await later(100);
+    raw.resume();
+    await until(() => raw.closed);
+    expect(raw.replies).toBeLessThan(40);
+    await server.serves();
+  });
+
+  it("is no limit for a peer that reads, up to the size of a single reply", async () => {
+    await using server = await startSink({ writeBacklogMax: 1_000 * KB });
+    await using client = await connect(SinkV1, server.tcp);
+    for (let i = 0; i < 20; i++) expect((await client.give(900 * KB)).length).toBe(900 * KB);
+    expect(await failure(client.give(32_000 * KB))).toMatchObject({ code: "unavailable", executed: "unknown" });
+    await server.serves();
+  });
+});
+
+describe("runningPerConnectionMax", () => {
+  it("does not read a connection on whose calls run, and reads it on when they end", async () => {
+    await using server = await startSink({ runningPerConnectionMax: 2 });
+    using raw = new Raw(server.tcp);
+    for (let xid = 0; xid < 5; xid++) raw.write(record("hold", new Uint8Array(1), xid));
+    await until(() => server.held.length === 2);
+    await server.serves();
+    await later(30);
+    expect(server.held.length).toBe(2);
+    for (let i = 0; i < 5; i++) {
+      await until(() => server.held.length > i);
+      server.held[i]?.();
+    }
+    await until(() => raw.replies === 5);
+  });
+});
+
+describe.each([
+  ["runningCallsMax", { runningCallsMax: 2 }, 1],
+  ["runningBytesMax", { runningBytesMax: 100 * KB }, 50 * KB],
+] as const)("%s", (_name, options, size) => {
+  it("reads no connection and drops datagrams while so much runs, and goes on with all of them", async () => {
+    await using server = await startSink(options);
+    const bytes = new Uint8Array(size);
+    using raw = new Raw(server.tcp).write(record("hold", bytes)).write(record("hold", bytes));
+    await until(() => server.held.length === 2);
+    await using datagrams = await connect(SinkV1, server.udp);
+    const waits = server.good.take(new Uint8Array(9));
+    expect(await failure(datagrams.take(new Uint8Array(9), { timeoutMs: 200 }))).toMatchObject({
+      code: "deadline-exceeded",
+      executed: "unknown",
+    });
+    using another = new Raw(server.tcp).write(record("hold", bytes));
+    await later(50);
+    expect(server.held.length).toBe(2);
+    server.held[0]?.();
+    expect(await waits).toBe(9);
+    await until(() => server.held.length === 3);
+    for (const end of server.held) end();
+    await until(() => raw.replies === 2 && another.replies === 1);
+    expect(await datagrams.take(new Uint8Array(9))).toBe(9);
+    await server.serves();
+  });
+});
+
+describe("datagramSizeMax", () => {
+  it("drops a larger call, and answers SYSTEM_ERR instead of a larger reply", async () => {
+    await using server = await startSink({ datagramSizeMax: 1_000 });
+    await using client = await connect(SinkV1, server.udp);
+    expect(await client.take(new Uint8Array(956))).toBe(956);
+    expect(await failure(client.take(new Uint8Array(957), { timeoutMs: 200 }))).toMatchObject({
+      code: "deadline-exceeded",
+      executed: "unknown",
+    });
+    expect((await client.give(972)).length).toBe(972);
+    expect(await failure(client.give(973))).toMatchObject({ code: "server-error", executed: "unknown" });
+    await server.serves();
+  });
+});
+
+describe("a credential or verifier over 400 bytes (RFC 5531, section 8.2)", () => {
+  const call = (credential: number, verifier: number): Uint8Array =>
+    callMessage({
+      program: SinkV1.program,
+      version: 1,
+      procedure: 0,
+      credential: words(credential === 0 ? 0 : 99) + opaqueHex(new Uint8Array(credential)),
+      verifier: words(0) + opaqueHex(new Uint8Array(verifier)),
+    });
+  // MSG_DENIED, AUTH_ERROR, and why: AUTH_BADCRED 1, AUTH_REJECTEDCRED 2 (read, but of no known flavor), AUTH_BADVERF 3.
+  const denied = (why: number): string => words(7, 1, 1, 1, why);
+  it.each([
+    ["a credential of 400", 400, 0, denied(2)],
+    ["a credential of 401", 401, 0, denied(1)],
+    ["a verifier of 401", 0, 401, denied(3)],
+    ["a credential that claims gigabytes", -1, 0, denied(1)],
+  ])("is refused with the protocol's own answer: %s", async (_name, credential, verifier, answer) => {
+    await using server = await startSink({});
+    const message =
+      credential >= 0
+        ? call(credential, verifier)
+        : callMessage({ program: SinkV1.program, version: 1, procedure: 0, credential: words(0, 0xffff_fffc) });
+    expect(await askTcp(server.tcp, fragment(message, true))).toBe(answer);
+    expect(await askUdp(server.udp, message)).toBe(answer);
+    await server.serves();
+  });
+});

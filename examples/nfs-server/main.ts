@@ -28,8 +28,13 @@ try {
       key: { type: "string" },
       "no-sync": { type: "boolean", default: false },
       register: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    console.log(usage);
+    process.exit();
+  }
   if (values.dir === undefined) throw new TypeError("--dir is missing");
   if (!values.export.startsWith("/")) throw new TypeError("--export begins with a slash");
 

@@ -2,12 +2,14 @@
 // whatever happened. What changes the tree is done in one go, without giving way to other calls, so that the attributes
 // before and after are those of this change alone among all clients; only then is it brought to the disk.
 import { type BigIntStats, constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { postOp, wccOf } from "./attributes.js";
 import type { Opened } from "./entry.js";
 import { Nfsstat3, type PostOpAttr, type WccData } from "./nfs.js";
 import { errnoOf, type FailStatus, NfsError, statusOf } from "./status.js";
 import type { Tree } from "./tree.js";
+
+const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** What the procedures of one exported directory share. */
 export interface Share {
@@ -92,12 +94,10 @@ export function writable(share: Share): void {
 
 /** Brings an object to the disk: a file's data and attributes, or a directory's entries. */
 export async function flush(share: Share, { object }: Opened): Promise<void> {
-  if (!share.durable || !(object.stat.isFile() || object.stat.isDirectory())) return;
-  const handle = await open(object.self, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    // What this process may not read it cannot bring to the disk either; the system does so within half a minute.
-    if (errnoOf(error) === "EACCES") return undefined;
-    throw error;
-  });
+  const isFile = object.stat.isFile();
+  if (!share.durable || !(isFile || object.stat.isDirectory())) return;
+  const handle = await openAsMayBe(object.self, isFile ? [O_RDONLY, O_WRONLY] : [O_RDONLY]);
+  // A directory that this process may not read it cannot sync either; the system does so within half a minute.
   if (handle === undefined) return;
   try {
     await handle.sync();
@@ -108,4 +108,16 @@ export async function flush(share: Share, { object }: Opened): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Opens in the first of some ways that is permitted; undefined when none is. */
+async function openAsMayBe(path: string, ways: readonly number[]): Promise<FileHandle | undefined> {
+  for (const way of ways) {
+    try {
+      return await open(path, way | O_NONBLOCK);
+    } catch (error) {
+      if (errnoOf(error) !== "EACCES") throw error;
+    }
+  }
+  return undefined;
 }

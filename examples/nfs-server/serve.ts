@@ -50,6 +50,11 @@ export interface FileServer extends AsyncDisposable {
  */
 const runningCallsMax = 128;
 
+/** A WRITE that is larger than we prefer is taken in part, as the protocol has it; but not one of any size. */
+const recordSizeMax = 2 * 1024 * 1024;
+
+const limits = { runningCallsMax, recordSizeMax };
+
 /** @throws the operating system's error for the directory, RpcError `unavailable` for a port that is taken */
 export async function serveDirectory(options: FileServerOptions): Promise<FileServer> {
   const { exportName = "/export", host = "127.0.0.1", port = 2049, mountPort } = options;
@@ -70,7 +75,7 @@ export async function serveDirectory(options: FileServerOptions): Promise<FileSe
       },
     },
   };
-  const nfs = new Server({ runningCallsMax });
+  const nfs = new Server(limits);
   nfs.export(NfsV3, {
     ...queries(share),
     ...dataProcedures(share),
@@ -78,7 +83,7 @@ export async function serveDirectory(options: FileServerOptions): Promise<FileSe
     ...changers(share),
     ...lists(share, new Orders(key)),
   });
-  const mount = mountPort === undefined ? nfs : new Server({ runningCallsMax });
+  const mount = mountPort === undefined ? nfs : new Server(limits);
   mount.export(MountV3, mountService(tree, exportName));
 
   const close = async (): Promise<void> => {

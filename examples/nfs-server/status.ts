@@ -33,13 +33,14 @@ const statusOfErrno: Readonly<Record<string, FailStatus>> = {
   ENAMETOOLONG: Nfsstat3.NFS3ERR_NAMETOOLONG,
   ENOTEMPTY: Nfsstat3.NFS3ERR_NOTEMPTY,
   EDQUOT: Nfsstat3.NFS3ERR_DQUOT,
+  // Something is mounted there.
+  EBUSY: Nfsstat3.NFS3ERR_ACCES,
   // A symbolic link where a file was: never followed.
   ELOOP: Nfsstat3.NFS3ERR_INVAL,
   // The server is short of something for a while: the client is to ask again.
   EMFILE: Nfsstat3.NFS3ERR_JUKEBOX,
   ENFILE: Nfsstat3.NFS3ERR_JUKEBOX,
   EAGAIN: Nfsstat3.NFS3ERR_JUKEBOX,
-  EBUSY: Nfsstat3.NFS3ERR_JUKEBOX,
   ENOMEM: Nfsstat3.NFS3ERR_JUKEBOX,
 };
 

@@ -10,11 +10,9 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { encode } from "farcall/xdr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   Createmode3,
-  type Entryplus3,
   Ftype3,
   type NfsFh3,
   Nfsstat3,
@@ -22,9 +20,8 @@ import {
   StableHow,
   TimeHow,
   type WccData,
-  xdrReaddirplus3resok,
 } from "../../examples/nfs-server/nfs.js";
-import { bytes, Folder, Served, sattr, statusName } from "./nfs-support.js";
+import { bytes, Folder, listing, Served, sattr, statusName } from "./nfs-support.js";
 
 // The procedures one by one, as RFC 1813 describes them.
 
@@ -316,75 +313,6 @@ describe.skipIf(process.platform !== "linux")("the NFS server", () => {
     });
   });
 
-  describe("READDIR and READDIRPLUS", () => {
-    const many = 10_000;
-    let large: Folder;
-    let crowd: Served;
-
-    beforeAll(async () => {
-      large = new Folder("many");
-      mkdirSync(large.at("export"));
-      for (let i = 0; i < many; i++) writeFileSync(large.at("export", `file-${i}`), "");
-      crowd = await Served.start(large);
-    });
-
-    afterAll(async () => {
-      await crowd[Symbol.asyncDispose]();
-      large[Symbol.dispose]();
-    });
-
-    it.each([
-      ["small pages", 1_000],
-      ["usual pages", 65_536],
-      ["the largest pages", 4_294_967_295],
-    ])("list 10,000 entries, each once, in %s", { timeout: 60_000 }, async (_what, size) => {
-      const names = (await listing(crowd, crowd.root, size)).map(({ name }) => Buffer.from(name).toString());
-      expect(names.length).toBe(many + 2);
-      expect(new Set(names).size).toBe(many + 2);
-    });
-
-    it("never answer with more bytes than asked for", async () => {
-      for (const size of [512, 4_096, 32_768]) {
-        const result = await crowd.nfs.readdirplus({
-          dir: crowd.root,
-          cookie: 0n,
-          cookieverf: new Uint8Array(8),
-          dircount: size,
-          maxcount: size,
-        });
-        if (result.status !== Nfsstat3.NFS3_OK) throw new Error(statusName(result.status));
-        expect(encode(xdrReaddirplus3resok, result.resok).length).toBeLessThanOrEqual(size);
-      }
-    });
-
-    it("go on where they were while entries are removed and created", async () => {
-      mkdirSync(served.path("changing"));
-      for (let i = 0; i < 500; i++) writeFileSync(served.path("changing", `${i}`), "");
-      const dir = await served.find("changing");
-      const seen: string[] = [];
-      let round = 0;
-      for await (const page of pages(served, dir, 4_096)) {
-        for (const { name } of page) {
-          const text = Buffer.from(name).toString();
-          seen.push(text);
-          if (/^\d+$/.test(text)) rmSync(served.path("changing", text));
-        }
-        writeFileSync(served.path("changing", `new-${round++}`), "");
-      }
-      const old = seen.filter((name) => /^\d+$/.test(name));
-      expect([old.length, new Set(old).size]).toEqual([500, 500]);
-      expect(new Set(seen).size).toBe(seen.length);
-    });
-
-    it.each([
-      ["no entry fits", 0n, 100, "NFS3ERR_TOOSMALL"],
-      ["the cookie is of another time", 77n, 4_096, "NFS3ERR_BAD_COOKIE"],
-    ])("refuse where %s", async (_what, cookie, count, status) => {
-      const result = await served.nfs.readdir({ dir: served.root, cookie, cookieverf: bytes("another!"), count });
-      expect(statusName(result.status)).toBe(status);
-    });
-  });
-
   it("FSSTAT, FSINFO, PATHCONF and ACCESS answer for any object", async () => {
     const object = await create("info");
     expect(await served.nfs.fsstat({ fsroot: object })).toMatchObject({ status: 0, resok: { invarsec: 0 } });
@@ -418,27 +346,6 @@ describe.skipIf(process.platform !== "linux")("the NFS server", () => {
     expect(await nfs.access({ object: file, access: 0x3f })).toMatchObject({ resok: { access: 0x01 } });
   });
 });
-
-async function listing(served: Served, dir: NfsFh3, size: number): Promise<Entryplus3[]> {
-  const entries: Entryplus3[] = [];
-  for await (const page of pages(served, dir, size)) entries.push(...page);
-  return entries;
-}
-
-async function* pages(served: Served, dir: NfsFh3, size: number): AsyncGenerator<Entryplus3[]> {
-  let cookie = 0n;
-  let cookieverf: Uint8Array = new Uint8Array(8);
-  for (let eof = false; !eof; ) {
-    const result = await served.nfs.readdirplus({ dir, cookie, cookieverf, dircount: size, maxcount: size });
-    if (result.status !== Nfsstat3.NFS3_OK) throw new Error(statusName(result.status));
-    const page: Entryplus3[] = [];
-    for (let entry = result.resok.reply.entries; entry !== null; entry = entry.nextentry) page.push(entry);
-    cookie = page.at(-1)?.cookie ?? cookie;
-    cookieverf = result.resok.cookieverf;
-    eof = result.resok.reply.eof;
-    yield page;
-  }
-}
 
 /** The attributes after an operation, from either arm of its result. */
 function afterIn(result: { resok?: object; resfail?: object }, field: string): PostOpAttr {

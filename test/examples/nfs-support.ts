@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "farcall";
 import { Mountstat3, MountV3 } from "../../examples/nfs-server/mount.js";
-import { type NfsFh3, Nfsstat3, NfsV3, type NfsV3Client, type Sattr3 } from "../../examples/nfs-server/nfs.js";
+import {
+  type Entryplus3,
+  type NfsFh3,
+  Nfsstat3,
+  NfsV3,
+  type NfsV3Client,
+  type Sattr3,
+} from "../../examples/nfs-server/nfs.js";
 import { type FileServer, type FileServerOptions, serveDirectory } from "../../examples/nfs-server/serve.js";
 
 /** A folder of the test's own, gone at its end. */
@@ -100,4 +107,26 @@ export function sattr(some: Partial<Sattr3> = {}): Sattr3 {
     mtime: { setIt: 0 },
     ...some,
   };
+}
+
+/** All entries of a directory, in pages of at most `size` bytes. */
+export async function listing(served: Served, dir: NfsFh3, size: number): Promise<Entryplus3[]> {
+  const entries: Entryplus3[] = [];
+  for await (const page of pages(served, dir, size)) entries.push(...page);
+  return entries;
+}
+
+export async function* pages(served: Served, dir: NfsFh3, size: number): AsyncGenerator<Entryplus3[]> {
+  let cookie = 0n;
+  let cookieverf: Uint8Array = new Uint8Array(8);
+  for (let eof = false; !eof; ) {
+    const result = await served.nfs.readdirplus({ dir, cookie, cookieverf, dircount: size, maxcount: size });
+    if (result.status !== Nfsstat3.NFS3_OK) throw new Error(statusName(result.status));
+    const page: Entryplus3[] = [];
+    for (let entry = result.resok.reply.entries; entry !== null; entry = entry.nextentry) page.push(entry);
+    cookie = page.at(-1)?.cookie ?? cookie;
+    cookieverf = result.resok.cookieverf;
+    eof = result.resok.reply.eof;
+    yield page;
+  }
 }

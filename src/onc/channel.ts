@@ -51,7 +51,7 @@ export interface OncClientOptions {
   readonly queueBytesMax?: number | undefined;
   /** Most bytes of a reply; default 16 MiB. A peer that sends more loses the connection. */
   readonly recordSizeMax?: number | undefined;
-  /** Most bytes of a call or reply in one datagram; default 65,507, UDP's own limit. */
+  /** Most bytes of a call in one datagram; default 65,507, UDP's own limit. More is refused as `invalid-argument`. */
   readonly datagramSizeMax?: number | undefined;
   /** Most datagrams without an answer at once; default 128. Further calls wait. */
   readonly datagramWindow?: number | undefined;

@@ -52,7 +52,8 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
   readonly writeBacklogMax?: number | undefined;
 }
 
-const defaults = {
+/** What holds where a user says nothing. */
+export const serverLimitDefaults = {
   connectionsMax: 8_192,
   connectionsPerPeerMax: 4_096,
   idleTimeoutMs: 600_000,
@@ -74,7 +75,7 @@ export interface EndpointOptions extends ServerLimits {
 export class Endpoints {
   readonly #engine: ServerEngine;
   readonly #options: EndpointOptions;
-  readonly #limits: typeof defaults;
+  readonly #limits: typeof serverLimitDefaults;
   readonly #runningMax: number;
   readonly #runningBytesMax: number;
   readonly #listeners: StreamListener[] = [];
@@ -91,8 +92,8 @@ export class Endpoints {
   constructor(engine: ServerEngine, options: EndpointOptions) {
     this.#engine = engine;
     this.#options = options;
-    const given = Object.entries(options).filter(([name, value]) => name in defaults && value !== undefined);
-    this.#limits = { ...defaults, ...Object.fromEntries(given) };
+    const given = Object.entries(options).filter(([name, value]) => name in serverLimitDefaults && value !== undefined);
+    this.#limits = { ...serverLimitDefaults, ...Object.fromEntries(given) };
     this.#runningMax = options.runningCallsMax ?? runningCallsMax;
     this.#runningBytesMax = options.runningBytesMax ?? runningBytesMax;
     this.#sweeper = realClock.alarm(() => this.#sweep());

@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
+import { serverLimitDefaults } from "../../src/onc/endpoints.js";
+import { pendingCallsMax, queueBytesMax } from "../../src/onc/engine/client-engine.js";
+import { datagramSizeMax, datagramWindow } from "../../src/onc/engine/datagram-client.js";
+import { runningBytesMax, runningCallsMax, runningPerConnectionMax } from "../../src/onc/engine/stream-server.js";
+import { opaqueAuthMax } from "../../src/onc/message.js";
+import { recordFragmentsMax, recordSizeMax } from "../../src/onc/record.js";
+import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+const page = read("docs/limits.md");
+const [, server = "", client = ""] = page.split(/^## .*$/m);
+
+/** The names and defaults of a section's table. */
+function table(section: string): Record<string, number> {
+  const rows = [...section.matchAll(/^\| `(\w+)` \| ([\d,]+) \|/gm)];
+  return Object.fromEntries(rows.map(([, name = "", value = ""]) => [name, Number(value.replaceAll(",", ""))]));
+}
+
+/** The options of an interface, by its text. */
+function options(path: string, name: string): string[] {
+  const [, body = ""] = new RegExp(`interface ${name}\\b[^{]*{(.*?)\\n}`, "s").exec(read(path)) ?? [];
+  return [...body.matchAll(/readonly (\w+)\?/g)].map(([, option = ""]) => option);
+}
+
+describe("docs/limits.md", () => {
+  it("lists every limit of the server, with the default that the code has", () => {
+    expect(table(server)).toEqual({
+      ...serverLimitDefaults,
+      recordSizeMax,
+      fragmentsMax: recordFragmentsMax,
+      datagramSizeMax,
+      runningPerConnectionMax,
+      runningCallsMax,
+      runningBytesMax,
+    });
+    expect(Object.keys(table(server)).sort()).toEqual(options("src/onc/endpoints.ts", "ServerLimits").sort());
+  });
+
+  it("lists every limit of the client, with the default that the code has", () => {
+    expect(table(client)).toEqual({
+      pendingCallsMax,
+      queueBytesMax,
+      datagramWindow: datagramWindow.calls,
+      datagramSizeMax,
+      recordSizeMax,
+      timeoutMs: timeoutMsDefault,
+      connectTimeoutMs: connectTimeoutMsDefault,
+    });
+    const limits = /(Max|Window|imeoutMs)$/;
+    const named = options("src/onc/channel.ts", "OncClientOptions").filter((name) => limits.test(name));
+    // How long a silent peer may take to say that it is there is no limit on what it may send.
+    expect(Object.keys(table(client)).sort()).toEqual(named.filter((name) => name !== "probeTimeoutMs").sort());
+  });
+
+  it.each([
+    [`${opaqueAuthMax} bytes (RFC 5531`],
+    [`deeper than ${depthMaxDefault} levels`],
+    [`more than ${emptyElementsMax.toLocaleString("en")} elements`],
+    [`at most ${datagramWindow.bytes.toLocaleString("en")} bytes together`],
+  ])("says %s", (text) => {
+    expect(page.replaceAll("\n", " ")).toContain(text);
+  });
+});

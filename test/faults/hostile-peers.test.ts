@@ -208,9 +208,7 @@ describe("a client", () => {
   it.each(seeds)("settles every call, whatever streams answer it (seed %i)", async (seed) => {
     const random = seeded(seed);
     const network = new MemoryNetwork();
-    let connections = 0;
     network.listen("liar", (stream: Stream) => {
-      connections++;
       stream.start({
         onData(bytes) {
           for (let at = 0; at + 48 <= bytes.length; at += 48) {
@@ -232,7 +230,6 @@ describe("a client", () => {
       await settle(client, 50);
       await later(3);
     }
-    expect(connections).toBeGreaterThan(1);
     await client.$close();
   });
 

@@ -53,7 +53,14 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
 }
 
 /** What holds where a user says nothing. */
-export const serverLimitDefaults = {
+export const serverLimitDefaults: {
+  readonly connectionsMax: number;
+  readonly connectionsPerPeerMax: number;
+  readonly idleTimeoutMs: number;
+  readonly recordTimeoutMs: number;
+  readonly bufferedBytesMax: number;
+  readonly writeBacklogMax: number;
+} = {
   connectionsMax: 8_192,
   connectionsPerPeerMax: 4_096,
   idleTimeoutMs: 600_000,

@@ -98,7 +98,7 @@ describe.skipIf(process.platform !== "linux")("a server that is killed and start
     return { process: server, port: Number(ready[1]) };
   }
 
-  it("keeps what was written: the client writes again what may be lost", async () => {
+  it("keeps what was written: the client writes again what may be lost", { timeout: 60_000 }, async () => {
     using folder = new Folder();
     mkdirSync(folder.at("export"));
     const pieces = Array.from({ length: 12 }, () => randomBytes(megabyte));
@@ -125,7 +125,7 @@ describe.skipIf(process.platform !== "linux")("a server that is killed and start
     }
   });
 
-  it("is used from the command line", async () => {
+  it("is used from the command line", { timeout: 60_000 }, async () => {
     using folder = new Folder();
     mkdirSync(folder.at("export"));
     writeFileSync(folder.at("local"), "hello\n");

@@ -2,6 +2,9 @@ import type { TlsPeer } from "../model/index.js";
 import type { Stream, StreamEvents, StreamLayer } from "../net/stream.js";
 import { type Clock, realClock } from "./clock.js";
 
+/** How many bytes of replies do not wait for the end of the turn. */
+const flushBytes = 65_536;
+
 /** What the drive needs of a server's protocol engine: one connection of it. */
 export interface StreamServerSide {
   readonly replies: {
@@ -13,6 +16,8 @@ export interface StreamServerSide {
   /** Whether no further call may start now. */
   readonly held: boolean;
   draining: boolean;
+  /** Nobody is there any more to answer: what ends from now on is not encoded. */
+  gone: boolean;
   /** Set when the stream is to be upgraded, once what was answered is written. */
   upgrading: boolean;
   /** Bytes that have arrived and are not part of a call that was started. */
@@ -89,6 +94,8 @@ export class StreamServerDrive {
 
   /** A call of this connection has ended in a later turn than it began in. */
   ended(): void {
+    // Many large replies of one turn would otherwise be in memory together before anybody counts them.
+    if (this.#side.replies.size >= flushBytes && !this.#closed && !this.#upgrading) this.#flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#clock.soon(this.#runSoon);
@@ -106,6 +113,7 @@ export class StreamServerDrive {
   }
 
   destroy(reason: Error): void {
+    this.#side.gone = true;
     this.#stream.destroy(reason);
   }
 

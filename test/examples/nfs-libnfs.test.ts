@@ -24,7 +24,8 @@ describeWith(["nfs-ls", "nfs-cp", "nfs-cat"], "libnfs with the NFS server", () =
     mkdirSync(folder.at("export/tree/deep/er"), { recursive: true });
     writeFileSync(folder.at("export/tree/file"), "in the tree\n");
     writeFileSync(folder.at("export/tree/deep/er/last"), "the last\n");
-    symlinkSync("/etc/passwd", folder.at("export/passwd"));
+    writeFileSync(folder.at("decoy"), "root:x:0:0:not served\n");
+    symlinkSync(folder.at("decoy"), folder.at("export/passwd"));
     symlinkSync("tree/file", folder.at("export/inside"));
     // As it is used: every change on the disk before it is answered.
     served = await Served.start(folder, { durable: true });

@@ -107,7 +107,8 @@ describe.skipIf(process.platform !== "linux")("the NFS server is safe against", 
 
   describe("symbolic links:", () => {
     beforeEach(() => {
-      symlinkSync("/etc/passwd", served.path("passwd"));
+      // A decoy: where the guard is broken, this is what gets truncated.
+      symlinkSync(folder.at("outside/secret"), served.path("passwd"));
       symlinkSync(folder.at("outside"), served.path("out"));
     });
 
@@ -122,6 +123,7 @@ describe.skipIf(process.platform !== "linux")("the NFS server is safe against", 
         await served.nfs.setattr({ object: file, newAttributes, guard: { check: false } }),
       ];
       expect(results.map(({ status }) => statusName(status))).toEqual(Array(4).fill("NFS3ERR_INVAL"));
+      expect(readFileSync(folder.at("outside/secret"), "utf8")).toBe("secret");
     });
 
     it("a link to a directory is never entered, nor mounted", async () => {
@@ -140,6 +142,7 @@ describe.skipIf(process.platform !== "linux")("the NFS server is safe against", 
         const result = await served.nfs.create({ where: { dir: served.root, name: bytes(name) }, how });
         expect(statusName(result.status)).toBe("NFS3ERR_EXIST");
       }
+      expect(readFileSync(folder.at("outside/secret"), "utf8")).toBe("secret");
       expect(existsSync(folder.at("outside/new"))).toBe(false);
     });
 

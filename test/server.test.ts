@@ -35,6 +35,29 @@ describe("a server", () => {
     expect(() => server.export(program(2), { twice } as never, { lifetime: "per-call" })).toThrow(/made by a function/);
   });
 
+  it("keeps a session's object as long as a call uses it, also when the connection is gone", async () => {
+    const network = new MemoryNetwork();
+    let finish: (value: number) => void = () => {};
+    const log: string[] = [];
+    await using server = new Server({ network });
+    const make = () => ({
+      twice: () => new Promise<number>((resolve) => (finish = resolve)).finally(() => log.push("answered")),
+      [Symbol.dispose]: () => log.push("disposed"),
+    });
+    server.export(program(1), make, { lifetime: "per-session" });
+    const client = await connect(program(1), await server.listen("memory://twice"), { network });
+    const call = client.twice(1).catch((error: unknown) => error);
+    const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
+    await client.$close();
+    expect(await call).toMatchObject({ code: "closed" });
+    await turns();
+    expect(log).toEqual([]);
+    finish(2);
+    await turns();
+    expect(log).toEqual(["answered", "disposed"]);
+  });
+
   it.each([
     ["without an export", new Server(), "tcp://127.0.0.1:0", /nothing is exported/],
     ["without a port", new Server().export(program(1), { twice }), "tcp://127.0.0.1", /write tcp:\/\/127.0.0.1:0/],

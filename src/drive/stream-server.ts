@@ -27,6 +27,10 @@ export interface StreamServerSide {
   /** The stream is another one now. */
   upgraded(tls: TlsPeer | undefined): void;
   push(chunk: Uint8Array): void;
+  /** Set while the peer leaves more unread than it may; then answers wait. */
+  full: boolean;
+  /** Gives the next answer that waited; says whether there was one. */
+  answerDeferred(): boolean;
   /** Starts what has arrived, a batch at a time; says whether there may be more. Throws when the peer is to be cut off. */
   pump(): boolean;
 }
@@ -36,7 +40,7 @@ export interface StreamServerDriveEvents {
   readonly onClose: (reason: Error | undefined) => void;
   /** How many bytes of an unfinished record, or of calls that cannot start yet, are kept. */
   readonly onBuffered?: ((bytes: number) => void) | undefined;
-  /** Most bytes of replies that the peer has not taken. */
+  /** Bytes of replies that the peer has not taken, from which on answers wait. */
   readonly writeBacklogMax?: number | undefined;
   /** What an upgrade puts between the stream and its use; without it none is possible. */
   readonly layer?: StreamLayer | undefined;
@@ -62,6 +66,9 @@ export class StreamServerDrive {
   heardAt: number;
   /** Since when the peer owes the rest of a record; undefined when it owes none, or is not being read. */
   recordSince: number | undefined = undefined;
+  /** The backlog when it was last looked at, and when the peer was last seen to take some of it. */
+  #backlog = 0;
+  #takenAt = 0;
   #scheduled = false;
   #closed = false;
   #upgrading = false;
@@ -82,6 +89,8 @@ export class StreamServerDrive {
       },
       onDrain: () => {
         this.#congested = false;
+        side.full = false;
+        while (!side.full && side.answerDeferred()) if (side.replies.size >= flushBytes) this.#flush();
         this.#run();
       },
       onClose: (error) => {
@@ -110,6 +119,14 @@ export class StreamServerDrive {
   drain(): void {
     this.#side.draining = true;
     this.#run();
+  }
+
+  /** Whether the peer has taken nothing of what waits for it for that long. Asked from time to time. */
+  isStalled(now: number, ms: number): boolean {
+    const { backlog } = this.#stream;
+    if (!this.#congested || backlog < this.#backlog) this.#takenAt = now;
+    this.#backlog = backlog;
+    return this.#congested && now - this.#takenAt > ms;
   }
 
   destroy(reason: Error): void {
@@ -188,9 +205,8 @@ export class StreamServerDrive {
   #flush(): void {
     const batch = this.#side.replies.take();
     if (batch === undefined || this.#stream.write(batch.bytes, batch.written)) return;
+    if (!this.#congested) this.#takenAt = this.#clock.now();
     this.#congested = true;
-    if (this.#stream.backlog > this.#writeBacklogMax) {
-      this.destroy(new Error(`the peer leaves more than ${this.#writeBacklogMax} bytes unread (writeBacklogMax)`));
-    }
+    this.#side.full = this.#stream.backlog > this.#writeBacklogMax;
   }
 }

@@ -48,8 +48,10 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
   readonly recordTimeoutMs?: number | undefined;
   /** Most bytes of unfinished records of all connections; default 256 MiB. Whose record is the oldest loses the connection. */
   readonly bufferedBytesMax?: number | undefined;
-  /** Most bytes of replies that a peer has not taken; default 64 MiB. A slower reader loses the connection. */
+  /** Bytes of replies that a peer has not taken, from which on further answers wait; default 64 MiB. */
   readonly writeBacklogMax?: number | undefined;
+  /** Milliseconds in which a peer that has replies to take must take some; default 60,000. It loses the connection. */
+  readonly writeTimeoutMs?: number | undefined;
 }
 
 /** What holds where a user says nothing. */
@@ -60,6 +62,7 @@ export const serverLimitDefaults: {
   readonly recordTimeoutMs: number;
   readonly bufferedBytesMax: number;
   readonly writeBacklogMax: number;
+  readonly writeTimeoutMs: number;
 } = {
   connectionsMax: 8_192,
   connectionsPerPeerMax: 4_096,
@@ -67,6 +70,7 @@ export const serverLimitDefaults: {
   recordTimeoutMs: 60_000,
   bufferedBytesMax: 256 * 1024 * 1024,
   writeBacklogMax: 64 * 1024 * 1024,
+  writeTimeoutMs: 60_000,
 };
 
 /** How often connections are looked at for being idle or slow, at the least, in milliseconds. */
@@ -104,7 +108,8 @@ export class Endpoints {
     this.#runningMax = options.runningCallsMax ?? runningCallsMax;
     this.#runningBytesMax = options.runningBytesMax ?? runningBytesMax;
     this.#sweeper = realClock.alarm(() => this.#sweep());
-    this.#sweepMs = Math.min(sweepMsMax, this.#limits.idleTimeoutMs / 2, this.#limits.recordTimeoutMs / 2);
+    const { idleTimeoutMs, recordTimeoutMs, writeTimeoutMs } = this.#limits;
+    this.#sweepMs = Math.min(sweepMsMax, ...[idleTimeoutMs, recordTimeoutMs, writeTimeoutMs].map((ms) => ms / 2));
   }
 
   /** Accepts streams at an address; `layer` stands above each from its start. */
@@ -160,7 +165,7 @@ export class Endpoints {
         this.#connections.delete(link);
         this.#account(link, 0);
         abandon(link, reason);
-        endSession(link.session);
+        if (link.running === 0) endSession(link.session);
         this.#onEnded();
       },
       onBuffered: (bytes) => this.#account(link, bytes),
@@ -202,10 +207,12 @@ export class Endpoints {
   /** Ends the connections that are silent, or slow with a record. */
   #sweep(): void {
     const now = realClock.now();
-    const { idleTimeoutMs, recordTimeoutMs } = this.#limits;
+    const { idleTimeoutMs, recordTimeoutMs, writeTimeoutMs } = this.#limits;
     for (const [link, drive] of this.#connections) {
       if (drive.recordSince !== undefined && now - drive.recordSince > recordTimeoutMs) {
         drive.destroy(new Error(`a record took more than ${recordTimeoutMs} ms (recordTimeoutMs)`));
+      } else if (drive.isStalled(now, writeTimeoutMs)) {
+        drive.destroy(new Error(`took none of its replies for ${writeTimeoutMs} ms (writeTimeoutMs)`));
       } else if (link.running === 0 && !link.held && now - drive.heardAt > idleTimeoutMs) {
         drive.destroy(new Error(`silent for more than ${idleTimeoutMs} ms (idleTimeoutMs)`));
       }
@@ -236,8 +243,11 @@ export class Endpoints {
     const { running, runningBytes } = this.#engine;
     const roomAgain = runningBytes < this.#runningBytesMax && runningBytes + size >= this.#runningBytesMax;
     if (roomAgain || running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
-    if (link instanceof StreamServerLink) this.#connections.get(link)?.ended();
-    else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
+    if (link instanceof StreamServerLink) {
+      this.#connections.get(link)?.ended();
+      // Objects of a session outlive their connection by the calls that still use them.
+      if (link.gone && link.running === 0) endSession(link.session);
+    } else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
     this.#onEnded();
   }
 

@@ -86,6 +86,7 @@ export class OncServer {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),
       authorize: (call) => this.#authorize(call),
+      answered: (call) => this.#endpoints.ended(call),
       newAborter: () => new AbortController(),
     };
     this.#engine = new ServerEngine(host, this.#tls === undefined ? auth : [...auth, serverAuthTls]);

@@ -157,14 +157,14 @@ describe("a server closes", () => {
     await server.close();
   });
 
-  it("a connection that does not take writeBacklogMax bytes of replies", async () => {
-    const { server, client, bare } = await start({ writeBacklogMax: 1_000_000 });
+  it("a connection that takes none of its replies for writeTimeoutMs", async () => {
+    const { server, client, bare } = await start({ writeBacklogMax: 1_000_000, writeTimeoutMs: 100 });
     const deaf = await bare();
     deaf.stream.pause();
     await using fine = await client();
     // They run at once, and all end before the backlog can keep any of them from starting.
     for (let i = 0; i < 40; i++) deaf.stream.write(call(2, words(100_000)));
-    await later(100);
+    await later(500);
     expect(await fine.wait(1)).toBe(1);
     deaf.stream.resume();
     await until(() => deaf.closed);

@@ -81,18 +81,24 @@ export async function startSink(options: ServerOptions): Promise<SinkServer> {
 /** A TCP peer of bare bytes. */
 export class Raw implements Disposable {
   readonly #socket: Socket;
-  received: Buffer = Buffer.alloc(0);
+  readonly #chunks: Buffer[] = [];
   closed = false;
 
   constructor(address: string) {
     this.#socket = connectSocket(Number(address.slice(address.lastIndexOf(":") + 1)), "127.0.0.1");
     this.#socket.on("data", (chunk: Buffer) => {
-      this.received = Buffer.concat([this.received, chunk]);
+      this.#chunks.push(chunk);
     });
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => {
       this.closed = true;
     });
+  }
+
+  /** What has come so far. */
+  get received(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks.splice(0, this.#chunks.length, Buffer.concat(this.#chunks));
+    return this.#chunks[0] ?? Buffer.alloc(0);
   }
 
   write(bytes: Uint8Array): this {
@@ -112,10 +118,11 @@ export class Raw implements Disposable {
 
   /** How many whole records have come: every reply of the sink is one fragment. */
   get replies(): number {
+    const { received } = this;
     let count = 0;
-    for (let at = 0; at + 4 <= this.received.length; count++) {
-      at += 4 + (this.received.readUInt32BE(at) & 0x7fff_ffff);
-      if (at > this.received.length) break;
+    for (let at = 0; at + 4 <= received.length; count++) {
+      at += 4 + (received.readUInt32BE(at) & 0x7fff_ffff);
+      if (at > received.length) break;
     }
     return count;
   }

@@ -17,6 +17,8 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly size = 0;
   readonly tls: undefined = undefined;
   readonly upgradable = false;
+  readonly full = false;
+  readonly deferred: [] = [];
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;

@@ -58,6 +58,9 @@ export interface ServerLink {
   readonly upgradable: boolean;
   /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
   upgrading?: boolean;
+  /** Set while the peer leaves too much unread: answers wait as values, in `deferred`, instead of as more bytes. */
+  full: boolean;
+  readonly deferred: { readonly call: ServerCall; readonly value: unknown }[];
   /** What ends the calls that run, of those whose handlers looked at their signals, when nobody is there any more. */
   aborters: Set<Aborter> | undefined;
   /** The caller as of the last call: nearly every call is from the same one. */
@@ -76,6 +79,8 @@ export interface ServerHost {
   dispatch(call: ServerCall): void;
   /** A handler failed, or its result cannot be encoded. The caller learns only that something went wrong. */
   report(error: unknown, call: ServerCall): void;
+  /** A call whose answer had to wait has been answered. */
+  answered(call: ServerCall): void;
   /** Whether this caller may make this call; if not, why. */
   authorize?: ((call: ServerCall) => AuthStat | undefined) | undefined;
   newAborter(): Aborter;
@@ -264,6 +269,10 @@ export class ServerEngine {
 
   /** Ends a call with its result. */
   succeed(call: ServerCall, value: unknown): void {
+    if (call.link.full && !call.ended && !call.link.gone) {
+      call.link.deferred.push({ call, value });
+      return;
+    }
     if (!this.#end(call)) return;
     const { replies } = call.link;
     const at = replies.size;
@@ -281,6 +290,19 @@ export class ServerEngine {
     }
     replies.commit(at);
     if (call.auth.upgrade === true) call.link.upgrading = true;
+  }
+
+  /**
+   * Answers the next call whose answer had to wait.
+   *
+   * @returns whether there was one
+   */
+  answerDeferred(link: ServerLink): boolean {
+    const next = link.deferred.shift();
+    if (next === undefined) return false;
+    this.succeed(next.call, next.value);
+    this.#host.answered(next.call);
+    return true;
   }
 
   /** Ends a call whose handler failed: SYSTEM_ERR, and not a word about why. */

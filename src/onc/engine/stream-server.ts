@@ -1,7 +1,7 @@
 import type { Caller, TlsPeer } from "../../model/index.js";
 import { RecordReader } from "../record.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
-import type { Aborter, ServerEngine, ServerLink } from "./server-engine.js";
+import type { Aborter, ServerCall, ServerEngine, ServerLink } from "./server-engine.js";
 
 /** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
 export const runningPerConnectionMax = 1_024;
@@ -38,6 +38,8 @@ export class StreamServerLink implements ServerLink {
   upgrading = false;
   upgradable = false;
   tls: TlsPeer | undefined = undefined;
+  full = false;
+  readonly deferred: { readonly call: ServerCall; readonly value: unknown }[] = [];
   /** How many records were taken. */
   taken = 0;
   /** Bytes of it in the sum of all connections. */
@@ -81,6 +83,11 @@ export class StreamServerLink implements ServerLink {
     this.upgradable = false;
     this.tls = tls;
     this.caller = undefined;
+  }
+
+  /** Answers the next call whose answer had to wait for the peer; says whether there was one. */
+  answerDeferred(): boolean {
+    return this.#engine.answerDeferred(this);
   }
 
   /** Takes the next chunk. */

@@ -116,7 +116,11 @@ export class Server implements AsyncDisposable {
       throw new RpcError("invalid-argument", "nothing is exported; call export before listen", { executed: "no" });
     }
     this.#half ??= first.service.protocol.server().then(({ OncServer }) => new OncServer(this.#options));
-    const half = await this.#half;
+    const half = await this.#half.catch((error: unknown) => {
+      // Options that cannot be used: there is nothing to close later.
+      this.#half = undefined;
+      throw error;
+    });
     const served = new Set(half.served.map(({ program, version }) => `${program}.${version}`));
     for (const { service, lifetime, make } of this.#exports) {
       if (!served.has(`${service.program}.${service.version}`)) half.export(service, lifetime, make);

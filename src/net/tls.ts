@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { connect, createSecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
-import type { TlsPeer } from "../model/index.js";
+import { connect, createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
+import { RpcError, type TlsPeer } from "../model/index.js";
 import { NodeStream } from "./node-stream.js";
 import type { StreamLayer } from "./stream.js";
 
@@ -35,10 +35,11 @@ const handshakeTimeoutMs = 5_000;
  * asks for certificates checks the client's. A peer that does not agree on `sunrpc` is refused. There are no early data.
  *
  * The layer rejects with the system's or OpenSSL's error, and the stream below is destroyed.
+ *
+ * @throws RpcError `invalid-argument` for keys or certificates that cannot be used
  */
 export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredentials, host = ""): StreamLayer {
-  // Made once, and at once: a key that cannot be read is the user's mistake, not a connection's.
-  const secureContext = createSecureContext({
+  const secureContext = contextOf({
     ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
     ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
     ...(credentials.key === undefined ? {} : { key: credentials.key }),
@@ -68,6 +69,17 @@ export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredential
     }
     return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, peerOf(secured, side));
   };
+}
+
+/** A key or certificate that cannot be read is the user's mistake, not a connection's. */
+function contextOf(options: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `the tls option's ca, cert or key cannot be used: ${why}; each is PEM, as text or bytes`;
+    throw new RpcError("invalid-argument", message, { executed: "no", cause: error });
+  }
 }
 
 function serverName(name: string): { servername?: string } {

@@ -23,7 +23,7 @@ import {
   outboxFlushBytes,
   StreamClientEngine,
 } from "./engine/index.js";
-import { type ClientTls, type Reach, reachDatagram, reachStream } from "./reach.js";
+import { type ClientTls, layerOf, type Reach, reachDatagram, reachStream } from "./reach.js";
 import { ClntStat, clntStatus } from "./status.js";
 import type { StreamUpgrade } from "./upgrade.js";
 
@@ -114,6 +114,7 @@ export class OncChannel {
     const parsed = parseAddress(address);
     const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
+    const layer = layerOf(parsed, options.tls);
     const engineOptions: ClientEngineOptions = {
       auth: options.auth ?? clientAuthNone(),
       firstXid: randomInt(2 ** 32),
@@ -127,6 +128,7 @@ export class OncChannel {
       version,
       connectTimeoutMs,
       options,
+      layer,
       onReached(peer, times) {
         engine.peer = peer;
         engine.reach = times;

@@ -7,6 +7,7 @@ import {
   openStream,
   parseAddress,
   type Stream,
+  type StreamLayer,
   type TlsClientCredentials,
   tlsLayer,
 } from "../net/index.js";
@@ -40,8 +41,21 @@ export interface Reach {
     readonly upgrade?: StreamUpgrade | undefined;
     readonly tls?: ClientTls | undefined;
   };
+  /** TLS, where the address or the options want it; made once for all connections. */
+  readonly layer: StreamLayer | undefined;
   /** Is told the peer's complete address, and how long it took to reach it. */
   readonly onReached: (peer: string, times: Pick<Timeline, "resolve" | "connect">) => void;
+}
+
+/**
+ * The TLS that a client puts above its streams, if any.
+ *
+ * @throws RpcError `invalid-argument` for credentials that cannot be used
+ */
+export function layerOf(address: Address, tls: ClientTls | undefined): StreamLayer | undefined {
+  if (address.scheme === "tls") return tlsLayer(tls ?? {}, address.host);
+  if (address.scheme !== "tcp" || tls === undefined || tls.policy === "off") return undefined;
+  return tlsLayer(tls, address.host);
 }
 
 /** Connects, and upgrades the connection where that is wanted. Rejects with an `RpcError`; nothing was called. */
@@ -82,19 +96,16 @@ async function secure(reach: Reach, address: CompleteAddress, signal: AbortSigna
   const { options } = reach;
   const open = (): Promise<Stream> => openStream(address, { signal, network: options.network });
   const plain = await open();
-  if (address.scheme === "tls") {
+  const { layer } = reach;
+  if (address.scheme === "tls" && layer !== undefined) {
     try {
-      return await tlsLayer(options.tls ?? {}, address.host)(plain, "client");
+      return await layer(plain, "client");
     } catch (error) {
       plain.destroy();
       throw error;
     }
   }
-  const policy = options.tls?.policy ?? "required";
-  const upgrade =
-    options.tls === undefined || policy === "off" || address.scheme !== "tcp"
-      ? options.upgrade
-      : { auth: clientAuthTls(), layer: tlsLayer(options.tls, address.host) };
+  const upgrade = layer === undefined ? options.upgrade : { auth: clientAuthTls(), layer };
   if (upgrade === undefined) return plain;
   try {
     const ping = nullTarget(reach.program, reach.version, "NULL");
@@ -102,7 +113,7 @@ async function secure(reach: Reach, address: CompleteAddress, signal: AbortSigna
   } catch (error) {
     // Only a server that says no is talked to in clear text; a handshake that failed is no such answer.
     const refused = error instanceof RpcError && error.code === "denied";
-    if (refused && options.tls !== undefined && policy === "opportunistic") return await open();
+    if (refused && options.tls?.policy === "opportunistic") return await open();
     throw error;
   }
 }

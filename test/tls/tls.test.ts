@@ -189,6 +189,14 @@ describeWith(["openssl"], "TLS", () => {
     await expect(serve("tls://127.0.0.1:0", undefined)).rejects.toThrow(/needs the server's tls option/);
   });
 
+  it("calls a key or certificate that cannot be used the user's mistake, at either end", async () => {
+    const bad = { ca: "not a certificate", cert: "nor this" };
+    for (const address of ["tcp://127.0.0.1:9", "tls://127.0.0.1:9"]) {
+      await expect(connect(EchoV1, address, { tls: bad })).rejects.toMatchObject({ code: "invalid-argument" });
+    }
+    await expect(serve("tls://127.0.0.1:0", bad)).rejects.toMatchObject({ code: "invalid-argument" });
+  });
+
   it("cuts off a client that sends clear text behind its request for TLS", async () => {
     const address = await serve("tcp://127.0.0.1:0", { cert: server.cert, key: server.key });
     const socket = connectSocket(Number(new URL(address.replace("tcp:", "http:")).port), "127.0.0.1");

@@ -111,7 +111,7 @@ describe("connectionsPerPeerMax", () => {
 
 describe("idleTimeoutMs", () => {
   it("ends a connection that is silent, not one whose call runs, and not one that talks", async () => {
-    await using server = await startSink({ idleTimeoutMs: 300 });
+    await using server = await startSink({ idleTimeoutMs: 600 });
     using silent = new Raw(server.tcp);
     using waits = new Raw(server.tcp).write(record("hold", new Uint8Array(1)));
     using talks = new Raw(server.tcp);
@@ -119,9 +119,9 @@ describe("idleTimeoutMs", () => {
       talks.write(record("take", new Uint8Array(1)));
       return silent.closed;
     });
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 40; i++) {
       talks.write(record("take", new Uint8Array(1)));
-      await later(10);
+      await later(20);
     }
     expect([waits.closed, talks.closed]).toEqual([false, false]);
     for (const end of server.held) end();
@@ -147,29 +147,29 @@ describe("recordTimeoutMs", () => {
   });
 
   it("gives every record its own time: a peer that streams is always in the middle of one", async () => {
-    await using server = await startSink({ recordTimeoutMs: 150 });
+    await using server = await startSink({ recordTimeoutMs: 600 });
     const call = record("take", new Uint8Array(16));
     const [head, tail] = [call.subarray(0, 10), call.subarray(10)];
     const straddling = new Uint8Array([...tail, ...head]);
     using raw = new Raw(server.tcp).write(head);
-    for (let i = 0; i < 60; i++) {
-      await later(10);
+    for (let i = 0; i < 50; i++) {
+      await later(20);
       raw.write(straddling);
     }
     expect(raw.closed).toBe(false);
     raw.write(tail);
-    await until(() => raw.replies === 61);
+    await until(() => raw.replies === 51);
   });
 
   it("is not the peer's fault while its calls wait for their turn", async () => {
-    await using server = await startSink({ recordTimeoutMs: 100, runningPerConnectionMax: 1 });
+    await using server = await startSink({ recordTimeoutMs: 500, runningPerConnectionMax: 1 });
     // The first record comes in two halves, so that its time began; what follows has to wait for its end.
     const call = record("hold", new Uint8Array(16));
     using raw = new Raw(server.tcp).write(call.subarray(0, 10));
-    await later(30);
+    await later(20);
     raw.write(new Uint8Array([...call.subarray(10), ...call, ...call.subarray(0, 10)]));
     await until(() => server.held.length === 1);
-    await later(500);
+    await later(900);
     expect(raw.closed).toBe(false);
     server.held[0]?.();
     await until(() => server.held.length === 2);

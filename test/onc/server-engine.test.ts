@@ -35,6 +35,7 @@ function server(run: (call: ServerCall, engine: ServerEngine) => void, auth: rea
       run(call, engine);
     },
     report: (error) => reports.push(error),
+    answered: () => {},
     newAborter: () => new AbortController(),
   };
   const engine = new ServerEngine(host, auth);

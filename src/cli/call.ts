@@ -5,6 +5,7 @@ import type { ClientAuth } from "../onc/auth/index.js";
 import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
 import { CliError, ExitCode, exitCodeOf } from "./exit.js";
 import { milliseconds, unsigned } from "./numbers.js";
+import { unusable } from "./unusable.js";
 
 interface CallFlags extends CompileFlags {
   readonly program?: string | undefined;
@@ -102,7 +103,7 @@ async function call(
     const values = await readArguments(picked, json);
     process.stdout.write(`${await invoke(address, picked, values, flags)}\n`);
   } catch (error) {
-    if (error instanceof LoadError) throw new CliError(`${file} cannot be used\n${await diagnosticsOf(error)}`);
+    if (error instanceof LoadError) throw await unusable(file, error);
     if (!(error instanceof RpcError)) throw error;
     process.stderr.write(report(error));
     process.exitCode = error.code === "invalid-argument" ? ExitCode.usage : exitCodeOf(error.executed);
@@ -180,15 +181,4 @@ function timesText(times: Timeline): string {
     ([phase, ms]) => `  ${phase.padEnd(8)}${(ms as number).toFixed(3).padStart(10)} ms\n`,
   );
   return parts.join("");
-}
-
-async function diagnosticsOf(error: import("../idl/index.js").LoadError): Promise<string> {
-  const { formatDiagnostic } = await import("../idl/index.js");
-  const { hasColours, paint } = await import("./paint.js");
-  const colours = hasColours();
-  const texts = error.diagnostics.map((diagnostic) => {
-    const text = formatDiagnostic(diagnostic);
-    return colours ? paint(text, diagnostic) : text;
-  });
-  return texts.join("\n");
 }

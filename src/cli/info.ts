@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { RpcError } from "../model/index.js";
 import { CliError, ExitCode } from "./exit.js";
+import { harmless } from "./harmless.js";
 import { milliseconds, unsigned } from "./numbers.js";
 
 interface InfoFlags {
@@ -81,7 +82,7 @@ async function list(host: string | undefined, { p, s, timeout, json }: InfoFlags
   const names = ServiceNames.ofMachine();
   const address = binderAddress(host);
   const show = <Row>(rows: readonly Row[], table: (rows: readonly Row[]) => string): void => {
-    process.stdout.write(json === true ? `${JSON.stringify(rows)}\n` : table(rows));
+    process.stdout.write(json === true ? `${harmless(JSON.stringify(rows))}\n` : table(rows));
   };
   try {
     if (p === true) {

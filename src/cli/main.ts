@@ -16,6 +16,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   gen: { summary: "compile .x files to TypeScript", load: () => import("./gen.js") },
   call: { summary: "call a procedure and print its result as JSON", load: () => import("./call.js") },
   info: { summary: "list what a host serves, and ask whether it answers", load: () => import("./info.js") },
+  trace: { summary: "show every call and reply that passes to a server", load: () => import("./trace.js") },
 };
 
 process.exitCode = await main(process.argv.slice(2));

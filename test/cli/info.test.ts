@@ -172,7 +172,7 @@ describe("farcall info and a rpcbind at an address of its own", () => {
     const hostile = { ...entry, owner: "\u001b[2J\u009b2J\u202eme" };
     await serving(new Server().export(RpcbindV3, v3({ map: hostile, next: null })), async (address) => {
       const { stdout } = await farcall(["info", "-s", address]);
-      expect(stdout).toMatch(/ \?\[2J\?2J\?me\n$/);
+      expect(stdout).toMatch(/ \\u001b\[2J\\u009b2J\\u202eme\n$/);
     });
   });
 

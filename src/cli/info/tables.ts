@@ -1,4 +1,5 @@
 import type { Mapping, Rpcb } from "../../binder/rpcbind/program.js";
+import { harmless } from "../harmless.js";
 import type { ServiceNames } from "./service-names.js";
 
 // The three tables of rpcinfo, column for column. What a rpcbind says is text of a stranger: it must not reach a
@@ -105,8 +106,3 @@ function table<T>(header: string, rows: readonly T[], line: (row: T) => string):
 
 const right = (value: string | number, width: number): string => String(value).padStart(width);
 const left = (value: string, width: number): string => value.padEnd(width);
-
-/** Without control characters, which a terminal would obey. */
-function harmless(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-}

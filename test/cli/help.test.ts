@@ -25,6 +25,8 @@ describe("farcall", () => {
   it.each([
     ["gen", ["--out-dir", "-I", "-D", "--names", "--strings", "--check", "--watch"]],
     ["call", ["--program", "--version", "--timeout", "--connect-timeout", "--auth", "--uid", "--gid", "--verbose"]],
+    ["info", ["-p", "-s", "-t", "-u", "-n", "--timeout", "--json"]],
+    ["trace", ["--listen", "--to", "--full", "--bytes", "--json", "-I", "-D", "--names", "--strings"]],
   ])("%s --help names every option, the exit codes and examples", async (command, options) => {
     for (const args of [
       [command, "--help"],

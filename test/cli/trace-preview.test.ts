@@ -51,6 +51,13 @@ describe("a preview", () => {
     );
   });
 
+  it("shows a string that is read as bytes as text, where it is some", () => {
+    const { shape } = xdr.bytesString();
+    expect(preview(shape, Buffer.from("/srv/häuser"))).toBe('"/srv/häuser"');
+    expect(preview(shape, new Uint8Array([0x2f, 0xe4]))).toBe('"L+Q="');
+    expect(preview(shape, new Uint8Array(300).fill(0x61))).toMatch(/^"YWFh.{60}…"\(300 bytes\)$/);
+  });
+
   it("ends where there is enough, and closes nothing behind it", () => {
     expect(preview(xdr.array(xdr.int).shape, [1, 22, 333, 4444], 6)).toBe("[1,22,333…");
     expect(preview(xdr.optional(node).shape, listOf(9), 30)).toBe('{"value":0,"next":{"value":1,"next":{…');

@@ -14,8 +14,9 @@ const textCharsMax = 64;
 const opaqueBytesMax = 48;
 
 /**
- * The beginning of a value, as JSON up to the places where `…` says that there is more. It takes no longer for a value
- * of 16 MiB than for a small one.
+ * The beginning of a value, as JSON up to the places where `…` says that there is more; only strings that are read as
+ * bytes are shown as the text that they are, where JSON has base64. It takes no longer for a value of 16 MiB than for a
+ * small one.
  *
  * @param value what a codec of this shape decoded
  */
@@ -49,7 +50,7 @@ class Preview {
       case "union":
         return this.#union(shape, value as Properties);
       case "string":
-        this.text += shape.as === "text" ? textPreview(value as string) : bytesPreview(value as Uint8Array);
+        this.text += shape.as === "text" ? textPreview(value as string) : bytesOrText(value as Uint8Array);
         return;
       case "opaque":
         this.text += bytesPreview(value as Uint8Array);
@@ -118,6 +119,19 @@ class Preview {
 function textPreview(text: string): string {
   if (text.length <= textCharsMax) return JSON.stringify(text);
   return `${JSON.stringify(text.slice(0, textCharsMax)).slice(0, -1)}…"(${text.length} characters)`;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A string that is read as bytes because it may be in any encoding, such as a path: text where it is text after all. */
+function bytesOrText(bytes: Uint8Array): string {
+  // Four bytes a character at most, and no more is shown; a longer one may be cut within a character.
+  if (bytes.length > 4 * textCharsMax) return bytesPreview(bytes);
+  try {
+    return textPreview(utf8.decode(bytes));
+  } catch {
+    return bytesPreview(bytes);
+  }
 }
 
 function bytesPreview(bytes: Uint8Array): string {

@@ -52,13 +52,13 @@ async function trace(files: readonly string[], flags: TraceFlags): Promise<void>
   }
   const catalogue = await catalogueOf(files, flags);
   const { jsonPrinter, textPrinter } = await import("./trace/print.js");
+  const { StreamOutput } = await import("./trace/output.js");
   const { TraceSession } = await import("./trace/session.js");
   const options = { full: flags.full === true, bytes: flags.bytes === true };
   const session = new TraceSession({
     catalogue,
     printer: flags.json === true ? jsonPrinter(options) : textPrinter(options),
-    // Files, terminals and pipes are written in step on Linux: a reader that is slow slows the traffic, and nothing piles up.
-    write: (text) => process.stdout.write(text),
+    output: new StreamOutput(process.stdout),
     now: () => performance.timeOrigin + performance.now(),
   });
   const proxy = isDatagram(from)

@@ -2,9 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { createSocket, type Socket as Datagrams } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { Catalogue } from "../../src/cli/trace/catalogue.js";
 import { proxyDatagrams } from "../../src/cli/trace/datagram-proxy.js";
+import { StreamOutput } from "../../src/cli/trace/output.js";
 import { textPrinter } from "../../src/cli/trace/print.js";
 import { type SessionOptions, TraceSession } from "../../src/cli/trace/session.js";
 import { proxyStreams } from "../../src/cli/trace/stream-proxy.js";
@@ -19,7 +21,11 @@ class Log {
     this.session = new TraceSession({
       catalogue: new Catalogue(),
       printer: textPrinter({ full: false, bytes: false }),
-      write: (text) => this.lines.push(text.trimEnd().replace(/^\S+ /, "")),
+      output: {
+        write: (text) => this.lines.push(text.trimEnd().replace(/^\S+ /, "")),
+        blocked: false,
+        whenFree: () => {},
+      },
       now: () => performance.now(),
       ...options,
     });
@@ -189,6 +195,72 @@ describe("the proxy of streams", () => {
       expect(await digestOf(server)).toBe(digest(bytes));
     });
     expect(log.lines[1]).toBe("#1 → not decoded any more: the tracer failed: Error: a mistake; bytes still pass");
+  });
+});
+
+describe("a reader of the trace that is slow", () => {
+  /** An output that nobody reads until it is told. */
+  class Slow extends Log {
+    readonly reader: PassThrough;
+
+    constructor() {
+      const reader = new PassThrough({ highWaterMark: 1_000 });
+      super({ output: new StreamOutput(reader) });
+      this.reader = reader;
+    }
+  }
+
+  it("slows the streams, and loses nothing", async () => {
+    const log = new Slow();
+    await chain(log, async (client, server) => {
+      // A malformed record of four bytes, 100,000 times: a line for each.
+      const bytes = Buffer.alloc(800_000, Buffer.from("8000000400000001", "hex"));
+      let left = false;
+      client.end(bytes, () => {
+        left = true;
+      });
+      const heard = digestOf(server);
+      await until(() => log.session.output.blocked);
+      const waiting = () => log.reader.writableLength;
+      for (let before = -1; before !== waiting(); ) {
+        before = waiting();
+        await later(200);
+      }
+      // What one read of the socket gave; and there is more to read.
+      expect(log.session.counts.malformed).toBeLessThan(20_000);
+      log.reader.resume();
+      expect(await heard).toBe(digest(bytes));
+      expect(left).toBe(true);
+      await until(() => log.session.counts.malformed === 100_000);
+    });
+  });
+
+  it("misses datagrams, which pass, and says how many", async () => {
+    const log = new Slow();
+    const server = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(server, "listening");
+    const relay = await proxyDatagrams(at(0, "udp"), at(server.address().port, "udp"), log.session);
+    const client = createSocket("udp4");
+    const send = async (): Promise<void> => {
+      client.send("x", portOf(relay.address), "127.0.0.1");
+      await once(server, "message");
+    };
+    while (!log.session.output.blocked) await send();
+    const { malformed } = log.session.counts;
+    for (let i = 0; i < 3; i++) await send();
+    expect(log.session.counts.malformed).toBe(malformed);
+    let shown = "";
+    log.reader.on("data", (text) => {
+      shown += String(text);
+    });
+    await until(() => !log.session.output.blocked);
+    await send();
+    await relay.close();
+    await until(() => shown.includes("#1 closed"));
+    expect(shown).toMatch(/#1 failed to show 3 datagrams: the output is too slow\n/);
+    expect(log.session.counts.malformed).toBe(malformed + 1);
+    client.close();
+    server.close();
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Catalogue } from "./catalogue.js";
 import { ConnectionDecoder, type DecoderLimits } from "./decoder.js";
 import type { Direction, TraceEvent } from "./events.js";
+import type { Output } from "./output.js";
 import type { ConnectionEvent, Printer } from "./print.js";
 
 /** Most bytes of unfinished records of all connections. Whoever exceeds it is not decoded any more. */
@@ -18,7 +19,7 @@ export interface Wiretap {
 export interface SessionOptions extends DecoderLimits {
   readonly catalogue: Catalogue;
   readonly printer: Printer;
-  readonly write: (text: string) => void;
+  readonly output: Output;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly bufferedBytesMax?: number | undefined;
@@ -28,19 +29,28 @@ export interface SessionOptions extends DecoderLimits {
 export class TraceSession {
   readonly counts = { connections: 0, calls: 0, replies: 0, malformed: 0 };
   readonly #options: SessionOptions;
+  /** Where its lines go: a proxy that can wait waits while it is blocked. */
+  readonly output: Output;
   #bufferedBytes = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.output = options.output;
   }
 
   open(peer: string): Wiretap {
-    const { catalogue, now } = this.#options;
+    const { catalogue, now, output } = this.#options;
     const connection = ++this.counts.connections;
     const decoder = new ConnectionDecoder(catalogue, this.#options);
     const print = (event: TraceEvent | ConnectionEvent): void => this.#print(connection, event);
     const say = (kind: ConnectionEvent["kind"], text: string): void => print({ kind, at: now(), text });
     let held = 0;
+    let missed = 0;
+    const sayMissed = (): void => {
+      if (missed > 0)
+        say("failed", `to show ${missed} ${missed === 1 ? "datagram" : "datagrams"}: the output is too slow`);
+      missed = 0;
+    };
     const account = (): void => {
       this.#bufferedBytes += decoder.held - held;
       held = decoder.held;
@@ -62,6 +72,12 @@ export class TraceSession {
         account();
       },
       datagram: (direction, bytes) => {
+        // A sender of datagrams cannot be made to wait.
+        if (output.blocked) {
+          missed++;
+          return;
+        }
+        sayMissed();
         try {
           print(decoder.datagram(direction, bytes, now()));
         } catch (error) {
@@ -70,6 +86,7 @@ export class TraceSession {
       },
       failed: (why) => say("failed", why),
       closed: (why) => {
+        sayMissed();
         const { unanswered } = decoder;
         const calls = unanswered === 0 ? "" : `${unanswered} ${unanswered === 1 ? "call" : "calls"} without an answer`;
         say("closed", [why ?? "", calls].filter((text) => text !== "").join("; "));
@@ -84,6 +101,6 @@ export class TraceSession {
     if (event.kind === "malformed" || ("problem" in event && event.problem !== undefined)) counts.malformed++;
     if (event.kind === "call") counts.calls++;
     if (event.kind === "reply") counts.replies++;
-    this.#options.write(this.#options.printer(connection, event));
+    this.#options.output.write(this.#options.printer(connection, event));
   }
 }

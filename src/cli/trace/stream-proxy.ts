@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type CompleteAddress, listenStream, openStream, type Stream } from "../../net/index.js";
+import type { Output } from "./output.js";
 import type { TraceSession, Wiretap } from "./session.js";
 
 /** Milliseconds that connecting to the server may take, as farcall's clients wait. */
@@ -26,7 +27,7 @@ export async function proxyStreams(
 ): Promise<Relay> {
   const sockets = new Set<Socket>();
   const keep = (stream: Stream): Socket => {
-    // Node's own socket: its `pipe` knows back-pressure and half-close, which the contract of streams leaves out.
+    // Node's own socket: it knows half-closes and resets, which the contract of streams leaves out.
     const socket = stream.detach() as Socket;
     socket.allowHalfOpen = true;
     // Without a listener an error would end the process; `close` follows, and is what counts.
@@ -46,7 +47,7 @@ export async function proxyStreams(
         server.destroy();
         throw new Error("the client has gone");
       }
-      join(client, server, tap);
+      join(client, server, tap, session.output);
     } catch (error) {
       tap.failed(`to reach the server: ${error instanceof Error ? error.message : String(error)}`);
       client.destroy();
@@ -63,23 +64,39 @@ export async function proxyStreams(
   };
 }
 
-function join(client: Socket, server: Socket, tap: Wiretap): void {
+function join(client: Socket, server: Socket, tap: Wiretap, output: Output): void {
   let open = 2;
   let why: string | undefined;
   const onClose = (name: string, end: Socket, other: Socket) => (): void => {
     why ??= end.errored === null ? undefined : `the ${name}: ${end.errored.message}`;
-    // An orderly end has been piped already; what is still under way reaches the other end.
+    // An orderly end has been passed on already; what is still under way reaches the other end.
     if (end.errored !== null) reset(other);
     else if (!other.writableEnded) other.end();
     if (--open === 0) tap.closed(why);
   };
   client.on("close", onClose("client", client, server));
   server.on("close", onClose("server", server, client));
-  // Bytes are passed on before they are looked at.
-  client.pipe(server);
-  server.pipe(client);
-  client.on("data", (chunk: Uint8Array) => tap.stream("to-server", chunk));
-  server.on("data", (chunk: Uint8Array) => tap.stream("to-client", chunk));
+  pass(client, server, (chunk) => tap.stream("to-server", chunk), output);
+  pass(server, client, (chunk) => tap.stream("to-client", chunk), output);
+}
+
+/** Passes on what is read, before it is looked at, and reads no more than the other end and the output take. */
+function pass(from: Socket, to: Socket, look: (chunk: Uint8Array) => void, output: Output): void {
+  const goOn = (): void => {
+    if (to.writableNeedDrain) return;
+    if (output.blocked) output.whenFree(goOn);
+    else from.resume();
+  };
+  from.on("data", (chunk: Uint8Array) => {
+    to.write(chunk);
+    look(chunk);
+    if (!to.writableNeedDrain && !output.blocked) return;
+    from.pause();
+    goOn();
+  });
+  from.on("end", () => to.end());
+  to.on("drain", goOn);
+  from.resume();
 }
 
 /** Ends a connection as one that was reset; only TCP has that. */

@@ -22,8 +22,12 @@ export class RecordError extends Error {
 
 const nothing = new Uint8Array(0);
 
-/** Small chunks are copied together into blocks of this size, so that a byte a chunk does not cost an object a byte. */
+/**
+ * Small chunks are copied together into blocks, so that a byte a chunk does not cost an object a byte. The first is
+ * small and they double up to this size: a few bytes in two fragments must not cost thousands.
+ */
 const blockSize = 16_384;
+const blockSizeMin = 64;
 
 /**
  * Takes chunks as they come off a stream and gives records, whatever the fragments and however the bytes were split.
@@ -169,7 +173,7 @@ export class RecordReader {
     }
     while (piece.length > 0) {
       if (this.#block === undefined) {
-        this.#block = new Uint8Array(Math.max(blockSize / 4, Math.min(blockSize, this.#piecesSize)));
+        this.#block = new Uint8Array(Math.max(blockSizeMin, Math.min(blockSize, this.#piecesSize)));
         this.#blockUsed = 0;
       }
       const part = piece.subarray(0, this.#block.length - this.#blockUsed);

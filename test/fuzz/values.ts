@@ -76,6 +76,28 @@ function unionOf(random: Random, shape: Extract<Shape, { kind: "union" }>, depth
   return value;
 }
 
+/** Whether a value of the shape may hold a floating-point number. */
+export function hasFloat(shape: Shape, seen: ReadonlySet<string> = new Set()): boolean {
+  switch (shape.kind) {
+    case "float":
+      return true;
+    case "array":
+      return hasFloat(shape.element, seen);
+    case "optional":
+      return hasFloat(shape.of, seen);
+    case "struct":
+      return shape.fields.some((field) => hasFloat(field.shape, seen));
+    case "union":
+      return [...shape.arms.map((arm) => arm.field), shape.otherwise].some(
+        (field) => field != null && hasFloat(field.shape, seen),
+      );
+    case "reference":
+      return !seen.has(shape.name) && hasFloat(shape.to(), new Set([...seen, shape.name]));
+    default:
+      return false;
+  }
+}
+
 /** A valid encoding of some value; with a count, of one whose arrays are long. */
 export function encodedOf(random: Random, codec: XdrCodec<unknown>, count = 0): Uint8Array {
   for (;;) {

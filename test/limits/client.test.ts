@@ -60,8 +60,8 @@ describe("queueBytesMax", () => {
     expect(client.$stats().queuedBytes).toBeLessThanOrEqual(1_000 * KB);
     const counts = new Map<string, number>();
     for (const end of await Promise.all(ends)) counts.set(end, (counts.get(end) ?? 0) + 1);
-    // Two fit into the queue; what was written before is the kernel's.
-    expect(counts.get("deadline-exceeded no")).toBe(2);
+    // Two fit into the queue; what was written before is the kernel's. A kernel that takes more later lets others in.
+    expect(counts.get("deadline-exceeded no")).toBeGreaterThanOrEqual(2);
     expect(counts.get("busy no")).toBeGreaterThan(50);
     expect(client.$stats()).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0 });
   });

@@ -51,10 +51,10 @@ export async function loseServers({ transport, folder, authority, rounds, calls 
   const options = { timeoutMs, tls, backoff: { initialMs: 5, maxMs: 50 }, retransmit: { initialMs: 50 } };
   await (await connect(LedgerV1, address, options)).$close();
   await server.child.stop();
+  server = await start(address);
   await later(50);
   const before = leftovers();
 
-  server = await start(address);
   const ends: Ends = {};
   const ran = new Set<number>();
   const note = (child: Running): void => {
@@ -103,13 +103,12 @@ export async function loseServers({ transport, folder, authority, rounds, calls 
       if (tries === 20) throw error;
     }
   }
-  note(server.child);
   await client.$close();
+  // While the server lives, whose end would end connections too. Not `expect.poll`, which leaves timers of its own.
+  await until(() => leftovers().descriptors <= before.descriptors && leftovers().timers <= before.timers);
   await server.child.stop();
   note(server.child);
   // `no` is a promise: the call did not run, and will not.
   expect(unrun.filter((id) => ran.has(id))).toEqual([]);
-  // Not `expect.poll`, which leaves timers of its own.
-  await until(() => leftovers().descriptors <= before.descriptors && leftovers().timers <= before.timers);
   return ends;
 }

@@ -1,7 +1,7 @@
 // Runs the unit tests, a call over every transport, and the calculator on other runtimes: Node 22, 24 and 26, Bun and
 // Deno, each from npm's registry, without install scripts. Prints a table; docs/runtimes.md is what it says in words.
 //
-//   node scripts/runtimes.mjs [NAME...]
+//   npm run runtimes [-- NAME...]
 //
 // Fails when something does not work that is not known not to. Linux on x64 only; elsewhere it says so and does nothing.
 import { spawn, spawnSync } from "node:child_process";

@@ -66,7 +66,7 @@ export function fuzz({ inputs, seed, only, from = 0, onInput }: FuzzOptions): Fu
       if (ms > slowestMs) slowestMs = ms;
       if (ms > hangMs && hangs(input.run)) fail(`takes more than ${hangMs} ms`);
       if (!measured) continue;
-      const allocated = allocatedBy(input.run);
+      const allocated = allocatedBy(input.bare ?? input.run);
       const perByte = (allocated - target.allowance) / Math.max(1, input.size);
       if (perByte > mostAllocated) mostAllocated = perByte;
       if (perByte > allocationMax) fail(`allocates ${Math.round(allocated)} bytes for ${input.size}`);

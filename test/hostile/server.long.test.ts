@@ -26,7 +26,7 @@ describe.skipIf(process.platform !== "linux")("a server serves on, and stays wit
   });
 
   it("large calls that run long", async () => {
-    await besiege({ attack: "longCalls", numbers: [50], ms: 30_000, connections: 50, limits });
+    await besiege({ attack: "longCalls", numbers: [50], ms: 30_000, connections: 50, full: true, limits });
   });
 
   it(`garbage on every port (seed ${seed})`, async () => {

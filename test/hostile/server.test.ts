@@ -27,7 +27,7 @@ describe.skipIf(process.platform !== "linux")("a server serves on, and stays wit
   });
 
   it("large calls that run long", async () => {
-    await besiege({ attack: "longCalls", numbers: [10], ms: 2_500, connections: 10, limits });
+    await besiege({ attack: "longCalls", numbers: [10], ms: 2_500, connections: 10, full: true, limits });
   });
 
   it(`garbage on every port (seed ${seed})`, async () => {

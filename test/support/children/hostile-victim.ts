@@ -41,4 +41,6 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 const { pending, queued } = client.$stats();
 await client.$close();
-print(`ENDS ${JSON.stringify({ ends, pending, queued, latest })}`);
+// Its own word for the peak: the process may be gone before anybody looks.
+const high = process.resourceUsage().maxRSS * 1024;
+print(`ENDS ${JSON.stringify({ ends, pending, queued, latest, high })}`);

@@ -3,6 +3,7 @@ import type { Lifetime } from "./call/lifetime.js";
 import { type CallContext, type Handlers, RpcError } from "./model/index.js";
 import { parseAddress } from "./net/index.js";
 import { type OncService, proceduresOf } from "./onc/program.js";
+import type { DuplicateFiltering } from "./onc/reply-cache.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
 
 /** Options of a {@link Server}. */
@@ -126,6 +127,11 @@ export class Server implements AsyncDisposable {
       if (!served.has(`${service.program}.${service.version}`)) half.export(service, lifetime, make);
     }
     return half;
+  }
+
+  /** Which calls that are sent again are told from new ones, and how far that holds; known once the server listens. */
+  async duplicateFiltering(): Promise<DuplicateFiltering> {
+    return (await this.#load()).duplicateFiltering;
   }
 
   /** Where the server listens. */

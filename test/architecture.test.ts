@@ -10,7 +10,7 @@ const contracts = ["model", "bytes"];
 const onc = ["onc/args.ts", "onc/status.ts", "onc/message.ts", "onc/record.ts", "onc/auth", "onc/engine"];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
 const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
-const beneath = [...contracts, "xdr", "call", "net", "drive", "onc", ...onc, "binder"];
+const beneath = [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc, "binder"];
 
 const rooms: Rooms = {
   // The contracts between all rooms, and the bytes that they are about.
@@ -35,8 +35,11 @@ const rooms: Rooms = {
   net: { may: contracts },
   drive: { may: [...contracts, "call", "net"] },
 
+  // Where claims and replies are kept: databases and transactions, once. It knows no protocol.
+  store: { may: [...contracts, "call"] },
+
   // The rest of ONC RPC: descriptions, client, server, classic face.
-  onc: { may: [...contracts, "xdr", "call", "net", "drive", ...onc] },
+  onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", ...onc] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },

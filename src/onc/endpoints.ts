@@ -159,6 +159,8 @@ export class Endpoints {
     const link = new StreamServerLink(this.#engine, stream.peer, this.#options);
     link.upgradable = this.#options.layer !== undefined && stream.tls === undefined;
     link.tls = stream.tls;
+    // All clients of a Unix socket have one address: nothing would tell one's calls from another's.
+    link.filtered = this.#engine.filter?.streams === true && /^(tcp|tls):/.test(stream.peer);
     const drive = new StreamServerDrive(link, stream, {
       onClose: (reason) => {
         leave();

@@ -24,6 +24,7 @@ import {
 } from "./engine/index.js";
 import type { Target } from "./message.js";
 import { type OncService, proceduresOf } from "./program.js";
+import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
 import { AuthStat } from "./status.js";
 
 /** What a server reports beside an error of a handler. */
@@ -53,6 +54,8 @@ export interface OncServerOptions extends ServerLimits {
   readonly tls?: ServerTls | undefined;
   /** What is put between a stream and its use when a flavor asks for an upgrade (`AuthAccepted.upgrade`). */
   readonly layer?: StreamLayer | undefined;
+  /** How calls that are sent again are told from new ones; default: over UDP, in memory. `false` runs them again. */
+  readonly replyCache?: ReplyCacheOptions | false | undefined;
   /** How many AUTH_SHORT handles to give out; default 0, none. */
   readonly shortHandles?: number | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
@@ -74,6 +77,7 @@ export class OncServer {
   readonly #endpoints: Endpoints;
   /** TLS for `tls:` addresses and for AUTH_TLS. */
   readonly #tls: StreamLayer | undefined;
+  readonly #replyCache: ReplyCache | undefined;
 
   constructor(options: OncServerOptions = {}) {
     this.#options = options;
@@ -82,14 +86,17 @@ export class OncServer {
       serverAuthNone,
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: (size) => randomBytes(size) }),
     ];
-    const host: ServerHost = {
+    this.#replyCache = options.replyCache === false ? undefined : new ReplyCache(options.replyCache);
+    const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),
       authorize: (call) => this.#authorize(call),
       answered: (call) => this.#endpoints.ended(call),
       newAborter: () => new AbortController(),
     };
-    this.#engine = new ServerEngine(host, this.#tls === undefined ? auth : [...auth, serverAuthTls]);
+    const flavors = this.#tls === undefined ? auth : [...auth, serverAuthTls];
+    this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter);
+    host.replies = this.#replyCache?.requests(this.#engine, (call) => this.#endpoints.ended(call));
     this.#endpoints = new Endpoints(this.#engine, { ...options, layer: options.layer ?? this.#tls });
   }
 
@@ -112,6 +119,7 @@ export class OncServer {
         name,
         args: argsCodec(procedure.args),
         result: procedure.result,
+        semantics: procedure.semantics,
       });
     }
     const served: ServedVersion = {
@@ -167,6 +175,11 @@ export class OncServer {
   /** The programs and versions that are served. */
   get served(): readonly ServedVersion[] {
     return this.#engine.served;
+  }
+
+  /** Which duplicates are filtered, and how far that holds. */
+  get duplicateFiltering(): DuplicateFiltering {
+    return this.#replyCache?.filtering ?? { datagrams: false, streams: false, durable: false, shared: false };
   }
 
   /** Whether this protocol can be served at the address. */

@@ -1,7 +1,8 @@
 import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { datagramSizeMax } from "./datagram-client.js";
-import type { Aborter, ReplyPath, ServerEngine, ServerLink } from "./server-engine.js";
+import type { Aborter, ReplyPath, ServerLink } from "./server-call.js";
+import type { ServerEngine } from "./server-engine.js";
 import { runningBytesMax, runningCallsMax } from "./stream-server.js";
 
 export interface DatagramServerLimits {
@@ -19,6 +20,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly upgradable = false;
   readonly full = false;
   readonly deferred: [] = [];
+  readonly filtered: boolean;
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;
@@ -26,8 +28,9 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly #writer: XdrWriter;
   readonly #send: (bytes: Uint8Array) => void;
 
-  constructor(peer: string, writer: XdrWriter, send: (bytes: Uint8Array) => void) {
+  constructor(peer: string, filtered: boolean, writer: XdrWriter, send: (bytes: Uint8Array) => void) {
     this.peer = peer;
+    this.filtered = filtered;
     this.#writer = writer;
     this.#send = send;
   }
@@ -47,6 +50,10 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
 
   abort(): void {
     this.#writer.reset();
+  }
+
+  append(message: Uint8Array): void {
+    this.#send(message);
   }
 }
 
@@ -80,7 +87,7 @@ export class DatagramServer {
       this.dropped++;
       return;
     }
-    const link = new DatagramServerLink(peer, this.#writer, send);
+    const link = new DatagramServerLink(peer, this.#engine.filter?.datagrams ?? false, this.#writer, send);
     this.#engine.receive(link, bytes, 0, bytes.length);
     if (link.running > 0) this.links.add(link);
   }

@@ -5,17 +5,19 @@ export {
   type DatagramClientOptions,
 } from "./datagram-client.js";
 export { DatagramServer, type DatagramServerLimits, DatagramServerLink } from "./datagram-server.js";
+export type { DuplicateCounts, DuplicateFilter, DuplicateFilterOptions } from "./duplicate-filter.js";
 export { type Outgoing, outboxFlushBytes } from "./outbox.js";
 export {
   type Aborter,
   type ReplyPath,
+  type ReplyRequests,
   type ServedProcedure,
   type ServedVersion,
   ServerCall,
-  ServerEngine,
   type ServerHost,
   type ServerLink,
-} from "./server-engine.js";
+} from "./server-call.js";
+export { ServerEngine } from "./server-engine.js";
 export {
   StreamClientEngine,
   type StreamClientOptions,

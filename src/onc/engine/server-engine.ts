@@ -1,7 +1,6 @@
-import type { SessionObjects } from "../../call/lifetime.js";
-import type { CallContext, Caller, ContextSignal, Identity, TlsPeer } from "../../model/index.js";
-import { explainEncode, type XdrCodec, XdrReader, type XdrWriter } from "../../xdr/index.js";
-import type { ArgsCodec } from "../args.js";
+import type { Claim, FreshClaim } from "../../call/reply-cache.js";
+import type { Caller, Identity } from "../../model/index.js";
+import { explainEncode, XdrReader, XdrWriter } from "../../xdr/index.js";
 import type { AuthAccepted, AuthVerdict, ServerAuth } from "../auth/index.js";
 import {
   AuthFlavor,
@@ -14,147 +13,8 @@ import {
   writeSuccessHeader,
 } from "../message.js";
 import { AuthStat } from "../status.js";
-
-/** A procedure as a server serves it. */
-export interface ServedProcedure {
-  readonly number: number;
-  /** The name in the contract, such as `add`. */
-  readonly name: string;
-  readonly args: ArgsCodec;
-  readonly result: XdrCodec<unknown>;
-}
-
-/** One version of a program as a server serves it. `Target` is what the host needs to find the handlers again. */
-export interface ServedVersion {
-  readonly name: string;
-  readonly program: number;
-  readonly version: number;
-  readonly procedures: ReadonlyMap<number, ServedProcedure>;
-}
-
-/** Where replies to one caller go. A stream gathers them; a datagram socket sends each at once. */
-export interface ReplyPath {
-  /** Where the next message begins in the writer. */
-  readonly size: number;
-  begin(): XdrWriter;
-  commit(at: number): void;
-  abort(at: number): void;
-}
-
-/** What the engine knows of whoever sends: a connection, or the sender of one datagram. */
-export interface ServerLink {
-  /** Such as `tcp://127.0.0.1:40312`. */
-  readonly peer: string;
-  readonly replies: ReplyPath;
-  /** What per-session objects hang on; undefined on datagrams. */
-  readonly session: SessionObjects | undefined;
-  /** Calls of this link that run. */
-  running: number;
-  /** Nobody is there any more to answer. */
-  gone: boolean;
-  /** What TLS proved about the peer; undefined in clear text. */
-  readonly tls: TlsPeer | undefined;
-  /** Whether the stream can be upgraded: there is a layer for it, and it has not been. */
-  readonly upgradable: boolean;
-  /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
-  upgrading?: boolean;
-  /** Set while the peer leaves too much unread: answers wait as values, in `deferred`, instead of as more bytes. */
-  full: boolean;
-  readonly deferred: { readonly call: ServerCall; readonly value: unknown }[];
-  /** What ends the calls that run, of those whose handlers looked at their signals, when nobody is there any more. */
-  aborters: Set<Aborter> | undefined;
-  /** The caller as of the last call: nearly every call is from the same one. */
-  caller: Caller | undefined;
-}
-
-/** The part of `AbortController` that links need; the host makes it. */
-export interface Aborter {
-  readonly signal: ContextSignal;
-  abort(reason: unknown): void;
-}
-
-/** What the engine asks of the server that it runs in. */
-export interface ServerHost {
-  /** Runs the handler of a call, and ends it with `succeed` or `fail`, now or later. */
-  dispatch(call: ServerCall): void;
-  /** A handler failed, or its result cannot be encoded. The caller learns only that something went wrong. */
-  report(error: unknown, call: ServerCall): void;
-  /** A call whose answer had to wait has been answered. */
-  answered(call: ServerCall): void;
-  /** Whether this caller may make this call; if not, why. */
-  authorize?: ((call: ServerCall) => AuthStat | undefined) | undefined;
-  newAborter(): Aborter;
-}
-
-/** One call as the server handles it; handlers see it as their context. */
-export class ServerCall implements CallContext {
-  readonly link: ServerLink;
-  readonly xid: number;
-  readonly served: ServedVersion;
-  readonly target: ServedProcedure;
-  readonly args: readonly unknown[];
-  readonly caller: Caller;
-  readonly auth: AuthAccepted;
-  readonly #host: ServerHost;
-  /** Bytes of its message. */
-  size = 0;
-  /** Whether it was answered. */
-  ended = false;
-  #aborter: Aborter | undefined;
-
-  constructor(
-    host: ServerHost,
-    link: ServerLink,
-    xid: number,
-    served: ServedVersion,
-    target: ServedProcedure,
-    args: readonly unknown[],
-    caller: Caller,
-    auth: AuthAccepted,
-  ) {
-    this.#host = host;
-    this.link = link;
-    this.xid = xid;
-    this.served = served;
-    this.target = target;
-    this.args = args;
-    this.caller = caller;
-    this.auth = auth;
-  }
-
-  get procedure(): string {
-    return this.target.name;
-  }
-
-  /** ONC RPC does not say when a caller gives up. */
-  get deadline(): undefined {
-    return undefined;
-  }
-
-  get session(): object | undefined {
-    return this.link.session;
-  }
-
-  /** The call was answered: its signal has nothing to say any more, and what listens to it may go with it. */
-  end(): void {
-    this.ended = true;
-    if (this.#aborter !== undefined) this.link.aborters?.delete(this.#aborter);
-  }
-
-  get signal(): ContextSignal {
-    const { link } = this;
-    if (this.#aborter === undefined) {
-      this.#aborter = this.#host.newAborter();
-      if (link.gone) {
-        this.#aborter.abort(new Error("the caller is gone"));
-      } else if (!this.ended) {
-        link.aborters ??= new Set();
-        link.aborters.add(this.#aborter);
-      }
-    }
-    return this.#aborter.signal;
-  }
-}
+import { DuplicateFilter, type DuplicateFilterOptions } from "./duplicate-filter.js";
+import { type FilteredCall, type ServedVersion, ServerCall, type ServerHost, type ServerLink } from "./server-call.js";
 
 /**
  * The server's half of ONC RPC, whatever the transport: messages go in; replies, and calls to run, come out. It owns
@@ -169,10 +29,13 @@ export class ServerEngine {
   readonly #host: ServerHost;
   readonly #reader = new XdrReader();
   readonly #header = new CallHeader();
+  /** Duplicates of foreign clients' calls; undefined where none are filtered. */
+  readonly filter: DuplicateFilter | undefined;
 
-  constructor(host: ServerHost, auth: readonly ServerAuth[]) {
+  constructor(host: ServerHost, auth: readonly ServerAuth[], filter?: DuplicateFilterOptions | undefined) {
     this.#host = host;
     for (const flavor of auth) this.#auth.set(flavor.flavor, flavor);
+    this.filter = filter === undefined ? undefined : new DuplicateFilter(filter);
   }
 
   /** Serves one more version of a program. Throws RangeError when it is served already. */
@@ -213,13 +76,14 @@ export class ServerEngine {
         this.#refuse(link, header.xid, { stat: "AUTH_ERROR", why: AuthStat.AUTH_BADVERF });
         return true;
       case "call":
-        this.#call(link, header, r, buffer, start);
+        this.#call(link, header, r, buffer, start, end);
         return true;
     }
   }
 
-  #call(link: ServerLink, header: CallHeader, r: XdrReader, buffer: Uint8Array, start: number): void {
+  #call(link: ServerLink, header: CallHeader, r: XdrReader, buffer: Uint8Array, start: number, end: number): void {
     const { xid } = header;
+    const argsStart = r.position;
     const auth = this.#authenticate(link, header, buffer, start);
     if (auth.denied !== undefined) return this.#refuse(link, xid, { stat: "AUTH_ERROR", why: auth.denied });
     const versions = this.#programs.get(header.program);
@@ -247,7 +111,10 @@ export class ServerEngine {
     this.running++;
     this.runningBytes += call.size;
     link.running++;
-    this.#host.dispatch(call);
+    if (this.filter?.covers(call) !== true) return this.#host.dispatch(call);
+    call.filtered = this.filter.take(call, header, { buffer, start, argsStart, end });
+    if (call.filtered !== undefined) this.#host.replies?.claim(call, call.filtered.key);
+    else if (link.session === undefined) this.#end(call);
   }
 
   #authenticate(link: ServerLink, header: CallHeader, buffer: Uint8Array, start: number): AuthVerdict {
@@ -269,6 +136,7 @@ export class ServerEngine {
 
   /** Ends a call with its result. */
   succeed(call: ServerCall, value: unknown): void {
+    if (call.filtered?.claim !== undefined) return this.#succeedOnce(call, call.filtered.claim, value);
     if (call.link.full && !call.ended && !call.link.gone) {
       call.link.deferred.push({ call, value });
       return;
@@ -277,11 +145,7 @@ export class ServerEngine {
     const { replies } = call.link;
     const at = replies.size;
     try {
-      const w = replies.begin();
-      writeSuccessHeader(w, call.xid, call.auth.verifier);
-      const { result } = call.target;
-      if (call.auth.wrapResult === undefined) result.encode(w, value);
-      else call.auth.wrapResult(w, (inner) => result.encode(inner, value));
+      this.#encode(replies.begin(), call, value);
     } catch (error) {
       replies.abort(at);
       this.#host.report(explainEncode(error, call.target.result.shape, value), call);
@@ -300,16 +164,121 @@ export class ServerEngine {
   answerDeferred(link: ServerLink): boolean {
     const next = link.deferred.shift();
     if (next === undefined) return false;
-    this.succeed(next.call, next.value);
-    this.#host.answered(next.call);
+    const { call, value, reply } = next;
+    if (reply === undefined) this.succeed(call, value);
+    else if (this.#end(call)) link.replies.append(reply);
+    this.#host.answered(call);
     return true;
+  }
+
+  #encode(w: XdrWriter, { xid, auth, target: { result } }: ServerCall, value: unknown): void {
+    writeSuccessHeader(w, xid, auth.verifier);
+    if (auth.wrapResult === undefined) result.encode(w, value);
+    else auth.wrapResult(w, (inner) => result.encode(inner, value));
   }
 
   /** Ends a call whose handler failed: SYSTEM_ERR, and not a word about why. */
   fail(call: ServerCall, error: unknown): void {
+    if (call.filtered?.claim !== undefined) return this.#failOnce(call, call.filtered.claim, error);
     const open = this.#end(call);
     this.#host.report(error, call);
     if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+  }
+
+  // --- calls that must not run twice: claimed before they run, answered once the reply is kept
+
+  /** The cache has answered `claim`: the call runs, or was known. */
+  claimed(call: ServerCall, claim: Claim): void {
+    const filtered = call.filtered as FilteredCall;
+    if (claim.state !== "fresh") {
+      const answer = (this.filter as DuplicateFilter).answer(claim, call.link);
+      return this.#settle(filtered, answer);
+    }
+    filtered.claim = claim;
+    // Nobody waits for it any more, and it has not begun.
+    if (call.link.gone && filtered.waiters === undefined) this.#host.replies?.release(call, claim);
+    else this.#host.dispatch(call);
+  }
+
+  /** The cache could not be asked, so the call does not run: SYSTEM_ERR. */
+  unclaimed(call: ServerCall, error: unknown): void {
+    (this.filter as DuplicateFilter).counts.refused++;
+    this.#host.report(error, call);
+    this.#settle(call.filtered as FilteredCall, "refuse");
+  }
+
+  /** The reply is kept: now it may leave. */
+  kept(call: ServerCall): void {
+    const filtered = call.filtered as FilteredCall;
+    this.#settle(filtered, filtered.reply as Uint8Array);
+  }
+
+  /**
+   * The reply could not be kept. With its transaction the effect is gone, so the reply would be a lie; without one the
+   * procedure ran, and the reply is true though it cannot be repeated.
+   */
+  unkept(call: ServerCall, error: unknown): void {
+    const filtered = call.filtered as FilteredCall;
+    this.#host.report(error, call);
+    this.#settle(filtered, filtered.claim?.transaction === undefined ? (filtered.reply as Uint8Array) : "refuse");
+  }
+
+  /** The claim was taken back, and with it whatever the handler did in its transaction. */
+  released(call: ServerCall): void {
+    this.#settle(call.filtered as FilteredCall, "refuse");
+  }
+
+  #succeedOnce(call: ServerCall, claim: FreshClaim, value: unknown): void {
+    const { link } = call;
+    // Encoded where it will leave, so that a reply too large for a datagram is found out now.
+    const at = link.replies.size;
+    const w = link.gone ? new XdrWriter() : link.replies.begin();
+    const from = w.position;
+    let reply: Uint8Array | undefined;
+    let failure: unknown;
+    try {
+      this.#encode(w, call, value);
+      reply = w.view().slice(from);
+    } catch (error) {
+      failure = error;
+    }
+    if (!link.gone) link.replies.abort(at);
+    if (reply !== undefined) this.#keep(call, claim, reply);
+    else this.#failOnce(call, claim, explainEncode(failure, call.target.result.shape, value));
+  }
+
+  #failOnce(call: ServerCall, claim: FreshClaim, error: unknown): void {
+    this.#host.report(error, call);
+    if (claim.transaction !== undefined) {
+      this.#host.replies?.release(call, claim);
+      return;
+    }
+    // It ran, or may have: this failure is its answer, whoever asks again.
+    const w = new XdrWriter();
+    writeRefusal(w, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+    this.#keep(call, claim, w.take());
+  }
+
+  #keep(call: ServerCall, claim: FreshClaim, reply: Uint8Array): void {
+    const filtered = call.filtered as FilteredCall;
+    if (filtered.reply !== undefined) return;
+    filtered.reply = reply;
+    this.#host.replies?.keep(call, claim, reply);
+  }
+
+  /** Answers everybody who sent this call. */
+  #settle(filtered: FilteredCall, answer: Uint8Array | "refuse" | "drop"): void {
+    for (const call of (this.filter as DuplicateFilter).settle(filtered)) {
+      const { link } = call;
+      if (link.full && !link.gone && answer instanceof Uint8Array) {
+        link.deferred.push({ call, value: undefined, reply: answer });
+        continue;
+      }
+      if (!this.#end(call) || answer === "drop") continue;
+      if (answer === "refuse") this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+      else call.link.replies.append(answer);
+      if (call !== filtered.call) this.#host.answered(call);
+    }
   }
 
   /** @returns whether there is somebody to answer */

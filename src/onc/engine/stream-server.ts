@@ -1,7 +1,8 @@
 import type { Caller, TlsPeer } from "../../model/index.js";
 import { RecordReader } from "../record.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
-import type { Aborter, ServerCall, ServerEngine, ServerLink } from "./server-engine.js";
+import type { Aborter, DeferredAnswer, ServerLink } from "./server-call.js";
+import type { ServerEngine } from "./server-engine.js";
 
 /** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
 export const runningPerConnectionMax = 1_024;
@@ -37,9 +38,10 @@ export class StreamServerLink implements ServerLink {
   /** A call was answered that asks for an upgrade: nothing more is read before it is done. */
   upgrading = false;
   upgradable = false;
+  filtered = false;
   tls: TlsPeer | undefined = undefined;
   full = false;
-  readonly deferred: { readonly call: ServerCall; readonly value: unknown }[] = [];
+  readonly deferred: DeferredAnswer[] = [];
   /** How many records were taken. */
   taken = 0;
   /** Bytes of it in the sum of all connections. */

@@ -1,0 +1,138 @@
+import cluster from "node:cluster";
+import { createHash, randomUUID } from "node:crypto";
+import type { ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
+import { MemoryReplyStore } from "../store/memory.js";
+import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
+
+/**
+ * How a server tells calls that were sent again from new ones. The limits are those of the store in memory; another
+ * store has its own.
+ */
+export interface ReplyCacheOptions extends ReplyStoreLimits {
+  /** Where replies are kept; default: in memory, for this process. The server does not close it. */
+  readonly store?: ReplyStore | undefined;
+  /** Filters calls over UDP; default true. */
+  readonly datagrams?: boolean | undefined;
+  /**
+   * Filters calls over TCP, for clients that connect again from the same port, as NFS clients do; default false. A client
+   * that uses one xid for several calls must not be served so: it would get the first reply again.
+   */
+  readonly streams?: boolean | undefined;
+  /**
+   * The name that this server keeps when it starts again, and that no other running server has: what its earlier run left
+   * unfinished is then known for lost at once. Default: a new one each time, so that it is known after `leaseMs`.
+   */
+  readonly owner?: string | undefined;
+  /** Milliseconds after which other servers on the same store take an unfinished call for lost; default 60,000. */
+  readonly leaseMs?: number | undefined;
+}
+
+/** What a server's reply cache really gives. */
+export interface DuplicateFiltering {
+  /**
+   * Whether a datagram that is sent again does not run twice. False in a worker of `node:cluster` with a store of its own
+   * process: the system hands the second datagram to any worker.
+   */
+  readonly datagrams: boolean;
+  /** The same for a call that is sent again over TCP, from the same port. */
+  readonly streams: boolean;
+  /** Whether it outlives a crash. */
+  readonly durable: boolean;
+  /** Whether it holds for a call that is sent again to another process. */
+  readonly shared: boolean;
+}
+
+/** Longer than a usual call runs, and half of what the usual client waits before it gives a server up. */
+export const leaseMsDefault = 60_000;
+
+/** A reply cache as one server uses it. */
+export class ReplyCache {
+  readonly store: ReplyStore;
+  readonly filter: DuplicateFilterOptions;
+  readonly #owner: string;
+  readonly #boot: string = randomUUID();
+  readonly #leaseMs: number;
+
+  constructor(options: ReplyCacheOptions = {}) {
+    this.store = options.store ?? new MemoryReplyStore(options);
+    this.#owner = options.owner ?? this.#boot;
+    this.#leaseMs = options.leaseMs ?? leaseMsDefault;
+    this.filter = { datagrams: options.datagrams ?? true, streams: options.streams ?? false, digest };
+  }
+
+  get filtering(): DuplicateFiltering {
+    const { durable, shared } = this.store;
+    const { datagrams, streams } = this.filter;
+    return { datagrams: datagrams && (shared || !cluster.isWorker), streams, durable, shared };
+  }
+
+  /**
+   * Asks the store on the engine's behalf. A store that answers at once is answered for at once.
+   *
+   * @param ended is told when a call has ended in a later turn than it began in
+   */
+  requests(engine: ServerEngine, ended: (call: ServerCall) => void): ReplyRequests {
+    const { store } = this;
+    /** Runs a step of a call now or, if the store takes its time, later. */
+    const settle = <T>(
+      call: ServerCall,
+      ask: () => T | Promise<T>,
+      done: (answer: T) => void,
+      failed: (error: unknown) => void,
+    ): void => {
+      let answer: T | Promise<T>;
+      try {
+        answer = ask();
+      } catch (error) {
+        failed(error);
+        return;
+      }
+      if (!(answer instanceof Promise)) return done(answer);
+      const later =
+        <A>(step: (value: A) => void) =>
+        (value: A): void => {
+          step(value);
+          if (call.ended) ended(call);
+        };
+      answer.then(later(done), later(failed));
+    };
+    return {
+      claim: (call, key) => {
+        const request = {
+          key,
+          // What a foreign call says is part of its key, so there is nothing left to compare.
+          fingerprint: "",
+          owner: this.#owner,
+          boot: this.#boot,
+          leaseMs: this.#leaseMs,
+          transactional: store.transactional && call.target.semantics === "exactly-once",
+        };
+        settle(
+          call,
+          () => store.claim(request),
+          (claim) => engine.claimed(call, claim),
+          (error) => engine.unclaimed(call, error),
+        );
+      },
+      keep: (call, claim, reply) =>
+        settle(
+          call,
+          () => claim.complete(reply),
+          () => engine.kept(call),
+          (error) => engine.unkept(call, error),
+        ),
+      release: (call, claim) =>
+        settle(
+          call,
+          () => claim.abandon(),
+          () => engine.released(call),
+          () => engine.released(call),
+        ),
+    };
+  }
+}
+
+/** SHA-256, so that nobody can make a message that gets another one's reply. */
+function digest(head: Uint8Array, args: Uint8Array): string {
+  return createHash("sha256").update(head).update(args).digest("base64");
+}

@@ -1,0 +1,18 @@
+/**
+ * Stores of the reply cache: in memory, in SQLite and in PostgreSQL.
+ *
+ * @module
+ */
+export type {
+  Claim,
+  ClaimRequest,
+  FreshClaim,
+  KnownCall,
+  Look,
+  LookRequest,
+  MaybePromise,
+  ReplyKey,
+  ReplyStore,
+  ReplyStoreLimits,
+} from "../call/reply-cache.js";
+export { MemoryReplyStore, type MemoryReplyStoreOptions } from "./memory.js";

@@ -1,0 +1,243 @@
+import {
+  type Claim,
+  type ClaimRequest,
+  type KnownCall,
+  type Look,
+  type LookRequest,
+  type ReplyKey,
+  type ReplyStore,
+  type ReplyStoreLimits,
+  type ResolvedReplyStoreLimits,
+  replyEntryOverhead,
+  resolveReplyStoreLimits,
+} from "../call/reply-cache.js";
+import { Linked, type Place } from "./linked.js";
+
+export interface MemoryReplyStoreOptions extends ReplyStoreLimits {
+  /** Milliseconds on a clock that never goes back; default `performance.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+interface Entry {
+  readonly caller: CallerEntries;
+  readonly call: number | string;
+  readonly fingerprint: string;
+  readonly owner: string;
+  readonly boot: string;
+  readonly leaseUntil: number;
+  /** What it counts in the sum of bytes. */
+  bytes: number;
+  known: KnownCall;
+  /** When it may go; set once it has ended. */
+  until: number;
+  /** Its places in the order of ending; undefined while it runs. */
+  byAge: Place<Entry> | undefined;
+  byCaller: Place<Entry> | undefined;
+}
+
+interface CallerEntries {
+  readonly name: string;
+  readonly entries: Map<number | string, Entry>;
+  readonly ended: Linked<Entry>;
+  /** Numbered calls up to this one that are not there are forgotten. */
+  floor: number;
+  /** Until when the floor outlives the last entry, and its place in that order. */
+  until: number;
+  resting: Place<CallerEntries> | undefined;
+}
+
+/** What an entry may make of a claim. */
+type Known = KnownCall | { readonly state: "mismatch" };
+
+const running: KnownCall = { state: "running" };
+const lost: KnownCall = { state: "lost" };
+const forgotten: KnownCall = { state: "forgotten" };
+const fenced: KnownCall = { state: "fenced" };
+const tooLarge: KnownCall = { state: "too-large" };
+
+/**
+ * The reply cache of one process: neither durable nor shared. Every answer is there at once, and nothing runs between
+ * calls: what is too old goes when the next call comes.
+ */
+export class MemoryReplyStore implements ReplyStore<undefined> {
+  readonly durable = false;
+  readonly shared = false;
+  readonly transactional = false;
+  readonly #limits: ResolvedReplyStoreLimits;
+  readonly #now: () => number;
+  readonly #callers = new Map<string, CallerEntries>();
+  /** What has ended, in that order, which is the order of going: all are kept equally long. */
+  readonly #ended = new Linked<Entry>();
+  /** Callers of whom only the floor is left. */
+  readonly #resting = new Linked<CallerEntries>();
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(options: MemoryReplyStoreOptions = {}) {
+    this.#limits = resolveReplyStoreLimits(options);
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Calls that are known, and the bytes that they count. */
+  get size(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#entries, bytes: this.#bytes };
+  }
+
+  claim(request: ClaimRequest): Claim<undefined> {
+    const { key, fingerprint } = request;
+    const now = this.#now();
+    this.#expire(now);
+    const known = this.#known(key, request, now, fingerprint);
+    if (known !== undefined) return known;
+    const entry = this.#add(request, fingerprint, now + request.leaseMs);
+    if (entry === undefined) return { state: "busy" };
+    return {
+      state: "fresh",
+      transaction: undefined,
+      complete: (reply) => this.#complete(entry, reply),
+      abandon: () => this.#remove(entry),
+    };
+  }
+
+  look(request: LookRequest): Look {
+    const now = this.#now();
+    this.#expire(now);
+    const known = this.#known(request.key, request, now);
+    if (known !== undefined) return known as KnownCall;
+    if (request.fence !== true) return { state: "unseen" };
+    const entry = this.#add(request, "", 0);
+    if (entry === undefined) return { state: "busy" };
+    this.#end(entry, fenced);
+    return fenced;
+  }
+
+  forget(caller: string, through: number): void {
+    this.#expire(this.#now());
+    const entries = this.#callers.get(caller);
+    if (entries === undefined) return;
+    entries.floor = Math.max(entries.floor, through);
+    for (const entry of entries.entries.values()) {
+      // What runs has no reply that could have been acknowledged; a fence is no reply.
+      if (typeof entry.call !== "number" || entry.call > through || entry.byAge === undefined) continue;
+      if (entry.known !== fenced) this.#remove(entry);
+    }
+  }
+
+  close(): void {
+    this.#callers.clear();
+  }
+
+  /** What is known of a call; undefined when it is new. */
+  #known(key: ReplyKey, asker: ClaimRequest | LookRequest, now: number, fingerprint?: string): Known | undefined {
+    const caller = this.#callers.get(key.caller);
+    if (caller === undefined) return undefined;
+    const entry = caller.entries.get(key.call);
+    if (entry === undefined) return typeof key.call === "number" && key.call <= caller.floor ? forgotten : undefined;
+    if (entry.known === fenced) return fenced;
+    if (fingerprint !== undefined && entry.fingerprint !== fingerprint) return { state: "mismatch" };
+    if (entry.known !== running || entry.boot === asker.boot) return entry.known;
+    return entry.owner === asker.owner || entry.leaseUntil <= now ? lost : running;
+  }
+
+  /** Makes an entry that runs; undefined when a bound is reached. */
+  #add(request: ClaimRequest | LookRequest, fingerprint: string, leaseUntil: number): Entry | undefined {
+    const { key, owner, boot } = request;
+    const { replyEntriesMax, replyEntriesPerCallerMax, replyBytesMax } = this.#limits;
+    let caller = this.#callers.get(key.caller);
+    if (caller !== undefined && caller.ended.size >= replyEntriesPerCallerMax) {
+      // A foreign client is promised its last so many replies; a session is promised all that it has not acknowledged.
+      if (typeof key.call === "number") return undefined;
+      this.#remove(caller.ended.first as Entry);
+      caller = this.#callers.get(key.caller);
+    }
+    if (this.#entries >= replyEntriesMax || this.#bytes >= replyBytesMax) return undefined;
+    if (caller === undefined) {
+      caller = {
+        name: key.caller,
+        entries: new Map(),
+        ended: new Linked(),
+        floor: Number.NEGATIVE_INFINITY,
+        until: 0,
+        resting: undefined,
+      };
+      this.#callers.set(key.caller, caller);
+    } else if (caller.resting !== undefined) {
+      this.#wake(caller);
+    }
+    const text = key.caller.length + (typeof key.call === "string" ? key.call.length : 0) + fingerprint.length;
+    const entry: Entry = {
+      caller,
+      call: key.call,
+      fingerprint,
+      owner,
+      boot,
+      leaseUntil,
+      bytes: replyEntryOverhead + text,
+      known: running,
+      until: 0,
+      byAge: undefined,
+      byCaller: undefined,
+    };
+    caller.entries.set(key.call, entry);
+    this.#entries++;
+    this.#bytes += entry.bytes;
+    return entry;
+  }
+
+  #complete(entry: Entry, reply: Uint8Array): void {
+    const { replySizeMax, replyBytesMax } = this.#limits;
+    // Beyond the bound only the reply is given up, never the promise that the call does not run again.
+    const fits = reply.length <= replySizeMax && this.#bytes + reply.length <= replyBytesMax;
+    if (fits) {
+      entry.bytes += reply.length;
+      this.#bytes += reply.length;
+    }
+    this.#end(entry, fits ? { state: "done", reply } : tooLarge);
+  }
+
+  #end(entry: Entry, known: KnownCall): void {
+    entry.known = known;
+    entry.until = this.#now() + this.#limits.replyWindowMs;
+    entry.byAge = this.#ended.push(entry);
+    entry.byCaller = entry.caller.ended.push(entry);
+  }
+
+  #remove(entry: Entry): void {
+    const { caller } = entry;
+    caller.entries.delete(entry.call);
+    this.#entries--;
+    this.#bytes -= entry.bytes;
+    if (entry.byAge !== undefined) this.#ended.remove(entry.byAge);
+    if (entry.byCaller !== undefined) caller.ended.remove(entry.byCaller);
+    if (caller.entries.size > 0) return;
+    if (caller.floor === Number.NEGATIVE_INFINITY) this.#callers.delete(caller.name);
+    else this.#rest(caller);
+  }
+
+  /** Only the floor of this caller is left: it counts as an entry, and goes as one does. */
+  #rest(caller: CallerEntries): void {
+    caller.until = this.#now() + this.#limits.replyWindowMs;
+    caller.resting = this.#resting.push(caller);
+    this.#entries++;
+    this.#bytes += replyEntryOverhead;
+  }
+
+  #wake(caller: CallerEntries): void {
+    this.#resting.remove(caller.resting as Place<CallerEntries>);
+    caller.resting = undefined;
+    this.#entries--;
+    this.#bytes -= replyEntryOverhead;
+  }
+
+  #expire(now: number): void {
+    for (let entry = this.#ended.first; entry !== undefined && entry.until <= now; entry = this.#ended.first) {
+      // A numbered call stays refused for as long as its caller is known.
+      if (typeof entry.call === "number") entry.caller.floor = Math.max(entry.caller.floor, entry.call);
+      this.#remove(entry);
+    }
+    for (let caller = this.#resting.first; caller !== undefined && caller.until <= now; caller = this.#resting.first) {
+      this.#wake(caller);
+      this.#callers.delete(caller.name);
+    }
+  }
+}

@@ -36,7 +36,7 @@ const rooms: Rooms = {
   drive: { may: [...contracts, "call", "net"] },
 
   // Where claims and replies are kept: databases and transactions, once. It knows no protocol.
-  store: { may: [...contracts, "call"] },
+  store: { may: [...contracts, "call"], packages: ["better-sqlite3", "libsql", "pg"] },
 
   // The rest of ONC RPC: descriptions, client, server, classic face.
   onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", ...onc] },

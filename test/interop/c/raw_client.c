@@ -2,8 +2,9 @@
  * Calls any procedure with any bytes, and says what libtirpc makes of the answer.
  *
  *   raw_client TRANSPORT ADDRESS PROGRAM VERSION PROCEDURE [ARGUMENTS-IN-HEX] [-r RESULT-BYTES] [-n TIMES]
- *              [-t TIMEOUT-MS] [-s MACHINE,UID,GID[,GID...]]
+ *              [-t TIMEOUT-MS] [-T RETRY-MS] [-s MACHINE,UID,GID[,GID...]]
  *
+ * -T sends a datagram again, under the same xid, every so often until it is answered (one second unless told otherwise).
  * -s sends AUTH_SYS credentials. Prints one line of JSON for each call: `stat` (clnt_stat) and `text`; then `low` and
  * `high` of a version mismatch, `why` of an authentication error, or `result` in hex of a success; and `flavor`, the
  * one of the credentials that the next call will carry (AUTH_SHORT, once a server has handed one out).
@@ -45,13 +46,13 @@ static AUTH *sys_credentials(char *text) {
 
 int main(int argc, char **argv) {
   struct bytes arguments = {NULL, 0}, result = {NULL, 0};
-  struct timeval timeout = {20, 0};
+  struct timeval timeout = {20, 0}, retry = {0, 0};
   int times = 1, option;
   char *credentials = NULL;
   CLIENT *client;
   setvbuf(stdout, NULL, _IOLBF, 0);
   peer_die_with_parent();
-  while ((option = getopt(argc, argv, "r:n:t:s:")) != -1) {
+  while ((option = getopt(argc, argv, "r:n:t:T:s:")) != -1) {
     switch (option) {
       case 'r':
         result.length = (u_int)strtoul(optarg, NULL, 10);
@@ -64,6 +65,10 @@ int main(int argc, char **argv) {
         timeout.tv_sec = atoi(optarg) / 1000;
         timeout.tv_usec = atoi(optarg) % 1000 * 1000;
         break;
+      case 'T':
+        retry.tv_sec = atoi(optarg) / 1000;
+        retry.tv_usec = atoi(optarg) % 1000 * 1000;
+        break;
       case 's':
         credentials = optarg;
         break;
@@ -75,6 +80,7 @@ int main(int argc, char **argv) {
   argv += optind;
   client = peer_connect(argv[0], argv[1], strtoul(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
   clnt_control(client, CLSET_TIMEOUT, (char *)&timeout);
+  if (retry.tv_sec + retry.tv_usec > 0) clnt_control(client, CLSET_RETRY_TIMEOUT, (char *)&retry);
   if (credentials != NULL) {
     auth_destroy(client->cl_auth);
     client->cl_auth = sys_credentials(credentials);

@@ -7,7 +7,7 @@ import type { DuplicateFiltering } from "./onc/reply-cache.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
 
 /** Options of a {@link Server}. */
-export type ServerOptions = OncServerOptions;
+export type ServerOptions<Tx = undefined> = OncServerOptions<Tx>;
 
 /** How long `close` lets running calls finish unless it is told otherwise, in milliseconds. */
 export const drainMsDefault = 5_000;
@@ -20,9 +20,11 @@ export const drainMsDefault = 5_000;
  * server.export(CalcV1, { add: ({ a, b }) => a + b });
  * const address = await server.listen("tcp://127.0.0.1:0");
  * ```
+ *
+ * @typeParam Tx what handlers of exactly-once procedures work in: it follows from the store of `replyCache`
  */
-export class Server implements AsyncDisposable {
-  readonly #options: ServerOptions;
+export class Server<Tx = undefined> implements AsyncDisposable {
+  readonly #options: ServerOptions<Tx>;
   readonly #exports: {
     readonly service: OncService<unknown>;
     readonly lifetime: Lifetime;
@@ -33,7 +35,7 @@ export class Server implements AsyncDisposable {
   #closed = false;
   #registered: Registration[] = [];
 
-  constructor(options: ServerOptions = {}) {
+  constructor(options: ServerOptions<Tx> = {}) {
     this.#options = options;
   }
 
@@ -43,19 +45,19 @@ export class Server implements AsyncDisposable {
    * @throws RangeError when the program and version are exported already
    * @throws TypeError when a handler is missing
    */
-  export<C>(service: OncService<C>, handlers: Handlers<C>): this;
+  export<C>(service: OncService<C>, handlers: Handlers<C, Tx>): this;
   /**
    * Serves a service with an object for each session or each call; `Symbol.dispose` or `Symbol.asyncDispose` ends it.
    * Until sessions exist a session is a connection; datagrams have none, and `listen` refuses them.
    */
   export<C>(
     service: OncService<C>,
-    make: () => Handlers<C>,
+    make: () => Handlers<C, Tx>,
     options: { readonly lifetime: "per-session" | "per-call" },
   ): this;
   export<C>(
     service: OncService<C>,
-    implementation: Handlers<C> | (() => Handlers<C>),
+    implementation: Handlers<C, Tx> | (() => Handlers<C, Tx>),
     options: { readonly lifetime?: Lifetime } = {},
   ): this {
     const { lifetime = "persistent" } = options;

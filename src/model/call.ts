@@ -48,8 +48,12 @@ export interface Identity {
   readonly verified: boolean;
 }
 
-/** What a handler gets last. */
-export interface CallContext {
+/**
+ * What a handler gets last.
+ *
+ * @typeParam Tx the transaction that the call runs in
+ */
+export interface CallContext<Tx = unknown> {
   /** Fires when nobody waits for the answer any more: the connection is gone or the server is closing. */
   readonly signal: ContextSignal;
   /** When the caller gives up, in milliseconds on the clock of `performance.now()`; undefined where the wire does not say. */
@@ -59,6 +63,11 @@ export interface CallContext {
   readonly procedure: string;
   /** What state of one caller may hang on; until sessions exist, its connection. Undefined on datagrams. */
   readonly session: object | undefined;
+  /**
+   * Of an exactly-once call, what the reply store gave it to work in: its effect commits together with its reply, or
+   * neither does. Undefined for any other call, and where the server's store has no transactions.
+   */
+  readonly transaction: Tx;
 }
 
 /** A contract seen by its caller: one method per procedure, with the call's options last. */
@@ -111,14 +120,20 @@ export interface ClientStats {
   readonly roundTripMs: number | undefined;
 }
 
-/** A contract seen by its server: one handler per procedure, with the context last. Procedure 0 may be left out. */
-export type Handlers<C> = {
-  readonly [K in keyof C as C[K] extends NullProcedure ? never : K]: Handler<C[K]>;
+/**
+ * A contract seen by its server: one handler per procedure, with the context last. Procedure 0 may be left out.
+ *
+ * @typeParam Tx what exactly-once procedures get as `context.transaction`
+ */
+export type Handlers<C, Tx = undefined> = {
+  readonly [K in keyof C as C[K] extends NullProcedure ? never : K]: Handler<C[K], Tx>;
 } & {
-  readonly [K in keyof C as C[K] extends NullProcedure ? K : never]?: Handler<C[K]> | undefined;
+  readonly [K in keyof C as C[K] extends NullProcedure ? K : never]?: Handler<C[K], Tx> | undefined;
 };
 
-type Handler<P> =
-  P extends Procedure<infer _A, infer _R, infer _S>
-    ? (...args: [...ArgsOf<P>, context: CallContext]) => ResultOf<P> | Promise<ResultOf<P>>
+type Handler<P, Tx> =
+  P extends Procedure<infer _A, infer _R, infer Declared>
+    ? (
+        ...args: [...ArgsOf<P>, context: CallContext<Declared extends "exactly-once" ? Tx : undefined>]
+      ) => ResultOf<P> | Promise<ResultOf<P>>
     : never;

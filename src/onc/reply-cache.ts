@@ -8,9 +8,9 @@ import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } 
  * How a server tells calls that were sent again from new ones. The limits are those of the store in memory; another
  * store has its own.
  */
-export interface ReplyCacheOptions extends ReplyStoreLimits {
+export interface ReplyCacheOptions<Tx = unknown> extends ReplyStoreLimits {
   /** Where replies are kept; default: in memory, for this process. The server does not close it. */
-  readonly store?: ReplyStore | undefined;
+  readonly store?: ReplyStore<Tx> | undefined;
   /** Filters calls over UDP; default true. */
   readonly datagrams?: boolean | undefined;
   /**
@@ -57,7 +57,13 @@ export class ReplyCache {
     this.store = options.store ?? new MemoryReplyStore(options);
     this.#owner = options.owner ?? this.#boot;
     this.#leaseMs = options.leaseMs ?? leaseMsDefault;
-    this.filter = { datagrams: options.datagrams ?? true, streams: options.streams ?? false, digest };
+    this.filter = {
+      datagrams: options.datagrams ?? true,
+      streams: options.streams ?? false,
+      transactional: this.store.transactional,
+      boot: this.#boot,
+      digest,
+    };
   }
 
   get filtering(): DuplicateFiltering {

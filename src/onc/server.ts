@@ -43,7 +43,8 @@ export interface ServerTls extends TlsServerCredentials {
   readonly policy?: "required" | "opportunistic" | undefined;
 }
 
-export interface OncServerOptions extends ServerLimits {
+/** @typeParam Tx what the reply cache's store lets exactly-once calls work in */
+export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   /** The flavors that are accepted; default AUTH_NONE and AUTH_SYS. */
   readonly auth?: readonly ServerAuth[] | undefined;
   /** Refuses a call before its handler runs, by giving an `auth_stat` such as AUTH_TOOWEAK. */
@@ -55,7 +56,7 @@ export interface OncServerOptions extends ServerLimits {
   /** What is put between a stream and its use when a flavor asks for an upgrade (`AuthAccepted.upgrade`). */
   readonly layer?: StreamLayer | undefined;
   /** How calls that are sent again are told from new ones; default: over UDP, in memory. `false` runs them again. */
-  readonly replyCache?: ReplyCacheOptions | false | undefined;
+  readonly replyCache?: ReplyCacheOptions<Tx> | false | undefined;
   /** How many AUTH_SHORT handles to give out; default 0, none. */
   readonly shortHandles?: number | undefined;
   /** The network of `memory:` addresses; default: the process's own. */

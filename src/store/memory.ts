@@ -78,9 +78,9 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Calls that are known, and the bytes that they count. */
-  get size(): { readonly entries: number; readonly bytes: number } {
-    return { entries: this.#entries, bytes: this.#bytes };
+  /** Calls that are known, the bytes that they count, and their callers. */
+  get size(): { readonly entries: number; readonly bytes: number; readonly callers: number } {
+    return { entries: this.#entries, bytes: this.#bytes, callers: this.#callers.size };
   }
 
   claim(request: ClaimRequest): Claim<undefined> {
@@ -95,7 +95,9 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
       state: "fresh",
       transaction: undefined,
       complete: (reply) => this.#complete(entry, reply),
-      abandon: () => this.#remove(entry),
+      abandon: () => {
+        if (entry.caller.entries.get(entry.call) === entry && entry.known === running) this.#remove(entry);
+      },
     };
   }
 
@@ -185,6 +187,8 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   }
 
   #complete(entry: Entry, reply: Uint8Array): void {
+    if (entry.caller.entries.get(entry.call) !== entry || entry.known !== running)
+      throw new Error("the claim has ended");
     const { replySizeMax, replyBytesMax } = this.#limits;
     // Beyond the bound only the reply is given up, never the promise that the call does not run again.
     const fits = reply.length <= replySizeMax && this.#bytes + reply.length <= replyBytesMax;

@@ -274,6 +274,19 @@ describe("a call that is sent again over TCP, where streams are filtered", () =>
     expect(server.engine).toMatchObject({ running: 0, runningBytes: 0 });
   });
 
+  it("on the same connection too is answered with the first, once for each", () => {
+    const server = serve({ streams: true });
+    const link = server.link();
+    for (let i = 0; i < 2; i++) server.hearOn(link, call());
+    server.finish();
+    const reply = `8000001c${accepted(0, 42)}`;
+    expect(server.on(link)).toBe(reply + reply);
+    server.hearOn(link, call());
+    expect(server.on(link)).toBe(reply);
+    expect(server.runs).toBe(1);
+    expect(link.running).toBe(0);
+  });
+
   it("after the connection was lost in mid-call gets the reply that nobody was there to take", () => {
     const server = serve({ streams: true });
     const old = server.link();

@@ -102,6 +102,23 @@ export function replyStoreContract(open: OpenStore, facts: StoreFacts): void {
       await fresh(call);
     });
 
+    it("is completed once: what comes later changes nothing", async () => {
+      await openOne();
+      const first = await fresh(call);
+      await first.complete(bytes("first"));
+      await expect((async () => first.complete(bytes("second")))()).rejects.toThrow();
+      await first.abandon();
+      expect(await claim(call)).toEqual({ state: "done", reply: bytes("first") });
+    });
+
+    it("cannot be completed after it was abandoned", async () => {
+      await openOne();
+      const first = await fresh(call);
+      await first.abandon();
+      await expect((async () => first.complete(bytes("late")))()).rejects.toThrow();
+      expect(await look(call)).toEqual({ state: "unseen" });
+    });
+
     it("with other arguments is a mismatch, while it runs and when it is done", async () => {
       await openOne();
       const first = await fresh(call);

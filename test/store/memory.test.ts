@@ -27,7 +27,7 @@ describe("the store in memory", () => {
     expect(store.size.entries).toBe(1_000);
     now += 1_000;
     store.forget("nobody", 1);
-    expect(store.size).toEqual({ entries: 0, bytes: 0 });
+    expect(store.size).toEqual({ entries: 0, bytes: 0, callers: 0 });
   });
 
   it.each([

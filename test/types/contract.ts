@@ -1,6 +1,7 @@
 // Never run: what compiles here, and what does not, is the test (`npm run typecheck`).
-import type { CallOptions, Client, Procedure, Server } from "../../src/index.js";
+import { type CallOptions, type Client, type Procedure, Server } from "../../src/index.js";
 import { type OncService, oncProgram } from "../../src/onc/index.js";
+import type { ReplyStore } from "../../src/store/index.js";
 import { int, string } from "../../src/xdr/index.js";
 import { StoreV1 } from "../support/store.js";
 
@@ -53,6 +54,24 @@ export function serves(server: Server): void {
   server.export(StoreV1, { read: () => 1, write: () => true });
   // @ts-expect-error a handler gives something else
   server.export(StoreV1, { read: () => "1", write: () => true, log: () => {} });
+}
+
+interface Bank {
+  pay: Procedure<[string], void, "exactly-once">;
+  ask: Procedure<[string], number>;
+}
+export function transactions(
+  service: OncService<Bank>,
+  store: ReplyStore<{ query(sql: string): void }>,
+  plain: Server,
+): void {
+  new Server({ replyCache: { store } }).export(service, {
+    pay: (_to, { transaction }) => transaction.query("UPDATE"),
+    // @ts-expect-error only an exactly-once procedure has a transaction
+    ask: (_of, { transaction }) => transaction.query("SELECT"),
+  });
+  // @ts-expect-error nor has any without a store that gives one
+  plain.export(service, { pay: (_to, { transaction }) => transaction.query("UPDATE"), ask: () => 1 });
 }
 
 type ContractOf<S> = S extends OncService<infer C> ? C : never;

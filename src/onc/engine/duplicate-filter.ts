@@ -14,6 +14,10 @@ export interface DuplicateFilterOptions {
   readonly datagrams: boolean;
   /** Whether calls on streams are filtered, where the peer has an address of its own. */
   readonly streams: boolean;
+  /** Whether exactly-once calls run in the store's transactions; then they are claimed on every link. */
+  readonly transactional: boolean;
+  /** Names this run of the server, for calls that nothing tells from others. */
+  readonly boot: string;
   /** A digest of two pieces, as text, for which nobody can find other pieces. */
   readonly digest: (head: Uint8Array, args: Uint8Array) => string;
 }
@@ -32,19 +36,25 @@ export class DuplicateFilter {
   readonly counts: DuplicateCounts = { resent: 0, joined: 0, refused: 0 };
   readonly datagrams: boolean;
   readonly streams: boolean;
+  readonly #transactional: boolean;
+  readonly #boot: string;
   readonly #digest: DuplicateFilterOptions["digest"];
+  #unfiltered = 0;
   /** Calls whose claim is asked for, that run, or whose reply is being kept: their duplicates never reach the store. */
   readonly #inProgress = new Map<string, FilteredCall>();
 
   constructor(options: DuplicateFilterOptions) {
     this.datagrams = options.datagrams;
     this.streams = options.streams;
+    this.#transactional = options.transactional;
+    this.#boot = options.boot;
     this.#digest = options.digest;
   }
 
-  /** Whether another execution of this call would break what its contract says. */
+  /** Whether a call is to be claimed: another execution would break what its contract says. */
   covers({ link, target }: ServerCall): boolean {
     const { semantics } = target;
+    if (semantics === "exactly-once" && this.#transactional) return true;
     return link.filtered && target.number !== 0 && semantics !== "at-least-once" && semantics !== "maybe";
   }
 
@@ -56,7 +66,10 @@ export class DuplicateFilter {
   take(call: ServerCall, header: CallHeader, message: MessageBytes): FilteredCall | undefined {
     const { buffer, start, argsStart, end } = message;
     const head = buffer.subarray(start, header.credentialEnd);
-    const key = { caller: callerKey(call.link), call: this.#digest(head, buffer.subarray(argsStart, end)) };
+    const key = call.link.filtered
+      ? { caller: callerKey(call.link), call: this.#digest(head, buffer.subarray(argsStart, end)) }
+      : // Nothing tells it from the same call sent again, so it has a key of its own: only its transaction is wanted.
+        { caller: `once ${this.#boot}`, call: `${this.#unfiltered++}` };
     const name = `${key.caller}\0${key.call}`;
     const first = this.#inProgress.get(name);
     if (first === undefined) {

@@ -149,6 +149,10 @@ export class ServerCall implements CallContext {
     return undefined;
   }
 
+  get transaction(): unknown {
+    return this.filtered?.claim?.transaction;
+  }
+
   get session(): object | undefined {
     return this.link.session;
   }

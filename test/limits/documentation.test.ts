@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { replyStoreDefaults } from "../../src/call/reply-cache.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
 import { serverLimitDefaults } from "../../src/onc/endpoints.js";
 import { pendingCallsMax, queueBytesMax } from "../../src/onc/engine/client-engine.js";
@@ -11,7 +12,8 @@ import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const page = read("docs/limits.md");
-const [, server = "", client = ""] = page.split(/^## .*$/m);
+const [, serverSection = "", client = ""] = page.split(/^## .*$/m);
+const [server = "", replyCache = ""] = serverSection.split(/^The reply cache/m);
 
 /** The names and defaults of a section's table. */
 function table(section: string): Record<string, number> {
@@ -37,6 +39,13 @@ describe("docs/limits.md", () => {
       runningBytesMax,
     });
     expect(Object.keys(table(server)).sort()).toEqual(options("src/onc/endpoints.ts", "ServerLimits").sort());
+  });
+
+  it("lists every limit of the reply cache, with the default that the code has", () => {
+    expect(table(replyCache)).toEqual(replyStoreDefaults);
+    expect(Object.keys(table(replyCache)).sort()).toEqual(
+      options("src/call/reply-cache.ts", "ReplyStoreLimits").sort(),
+    );
   });
 
   it("lists every limit of the client, with the default that the code has", () => {

@@ -42,6 +42,7 @@ function serve(options: ReplyCacheOptions = {}) {
   const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
     dispatch: (each) => void running.push(each),
     report: (error) => void reports.push(error),
+    answered: (each) => void ended.push(each),
     newAborter: () => new AbortController(),
   };
   const engine = new ServerEngine(host, [serverAuthNone, ...serverAuthSys()], cache.filter);
@@ -285,6 +286,21 @@ describe("a call that is sent again over TCP, where streams are filtered", () =>
     expect(server.on(link)).toBe(reply);
     expect(server.runs).toBe(1);
     expect(link.running).toBe(0);
+  });
+
+  it("waits with its kept reply, too, while the peer leaves too much unread", () => {
+    const server = serve({ streams: true });
+    const link = server.link();
+    server.hearOn(link, call());
+    link.full = true;
+    server.finish();
+    expect(server.on(link)).toBe("");
+    expect(link.running).toBe(1);
+    link.full = false;
+    expect(link.answerDeferred()).toBe(true);
+    expect(server.on(link)).toBe(`8000001c${accepted(0, 42)}`);
+    expect(link.running).toBe(0);
+    expect(server.runs).toBe(1);
   });
 
   it("after the connection was lost in mid-call gets the reply that nobody was there to take", () => {

@@ -214,6 +214,24 @@ export function replyStoreContract(open: OpenStore, facts: StoreFacts): void {
     await fresh("a");
   });
 
+  it("knows a call that runs for longer than anything is kept", async () => {
+    await openOne({ replyWindowMs: 1_000 });
+    const slow = await fresh("slow");
+    now += 3_600_000;
+    await run("other");
+    expect(await claim("slow")).toEqual({ state: "running" });
+    await slow.complete(bytes("at last"));
+    expect(await claim("slow")).toMatchObject({ state: "done" });
+  });
+
+  it("takes no number for a text, and no text for a number", async () => {
+    await openOne();
+    await run(1, "number");
+    for (const call of ["1", "#1", "=1"]) await run(call, `text ${call}`);
+    expect(await claim(1)).toEqual({ state: "done", reply: bytes("number") });
+    expect(await claim("1")).toEqual({ state: "done", reply: bytes("text 1") });
+  });
+
   it("refuses a numbered call whose time is up, and every one before it that was never seen", async () => {
     await openOne({ replyWindowMs: 10_000 });
     await run(7);

@@ -108,6 +108,15 @@ describe.each(drivers)("the store in SQLite by %s", (driver) => {
       await store.close();
     });
 
+    it("has room again when a transaction is rolled back", async () => {
+      const store = await openSqliteReplyStore({ path: newFile(), driver, replyEntriesMax: 1 });
+      const first = (await store.claim(request(1, { transactional: true }))) as FreshClaim<SqliteTransaction>;
+      await first.abandon();
+      expect((await store.claim(request(2))).state).toBe("fresh");
+      expect((await store.claim(request(3))).state).toBe("busy");
+      await store.close();
+    });
+
     it.each(["COMMIT", " rollback", "Begin", "END"])("refuses %s in a call's transaction", async (sql) => {
       const store = await openSqliteReplyStore({ path: newFile(), driver });
       const claim = (await store.claim(request(1, { transactional: true }))) as FreshClaim<SqliteTransaction>;

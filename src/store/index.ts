@@ -16,6 +16,11 @@ export type {
   ReplyStoreLimits,
 } from "../call/reply-cache.js";
 export { MemoryReplyStore, type MemoryReplyStoreOptions } from "./memory.js";
+export {
+  openPostgresReplyStore,
+  type PostgresReplyStoreOptions,
+  type PostgresTransaction,
+} from "./postgres.js";
 export type { SqlRow, SqlValue } from "./sql-replies.js";
 export { openSqliteReplyStore, type SqliteReplyStoreOptions, type SqliteTransaction } from "./sqlite.js";
 export type { SqliteDriver } from "./sqlite-driver.js";

@@ -89,6 +89,12 @@ export class SqlReplies {
     if ((await session.run(sql, [...id(key), boot])) === 1) this.#gone(1);
   }
 
+  /** Whether a call has been completed. */
+  async isDone(session: SqlSession, key: ReplyKey): Promise<boolean> {
+    const row = await session.get(`SELECT state FROM farcall_replies WHERE ${where}`, id(key));
+    return row?.["state"] === "done" || row?.["state"] === "too-large";
+  }
+
   /** A transaction that claimed a call was rolled back, and its row with it. */
   rolledBack(): void {
     this.#gone(1);

@@ -55,7 +55,6 @@ describe.each(drivers)("the store in SQLite by %s", (driver) => {
       prepare: (sql) => withConnection(path, driver, (connection) => void connection.exec(sql)),
       read: (sql) => withConnection(path, driver, (connection) => connection.prepare(sql).get() as object),
       write: async (transaction, sql) => void transaction.run(sql),
-      transactionsAtOnce: 1,
     });
 
     it("is neither durable nor shared in memory", async () => {

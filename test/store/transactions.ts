@@ -11,8 +11,6 @@ export interface TransactionSetup<Tx> {
   read(sql: string): Promise<object>;
   /** Runs SQL in a call's transaction. */
   write(transaction: Tx, sql: string): Promise<void>;
-  /** How many transactions of one store run at once. */
-  readonly transactionsAtOnce: number;
 }
 
 const request = (call: number, boot = "boot-1"): ClaimRequest => ({

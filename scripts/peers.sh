@@ -15,6 +15,7 @@ required=(
   "showmount nfs-common"
   "ganesha.nfsd nfs-ganesha"
   "/etc/ganesha/vfs.conf nfs-ganesha-vfs"
+  "/usr/lib/postgresql postgresql"
   "ip iproute2"
   "unshare util-linux"
 )

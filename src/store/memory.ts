@@ -1,6 +1,7 @@
 import {
   type Claim,
   type ClaimRequest,
+  type FreshClaim,
   type KnownCall,
   type Look,
   type LookRequest,
@@ -18,7 +19,19 @@ export interface MemoryReplyStoreOptions extends ReplyStoreLimits {
   readonly now?: (() => number) | undefined;
 }
 
-interface Entry {
+/** What an entry may make of a claim. */
+type Known = KnownCall | { readonly state: "mismatch" };
+
+const running: KnownCall = { state: "running" };
+const lost: KnownCall = { state: "lost" };
+const forgotten: KnownCall = { state: "forgotten" };
+const fenced: KnownCall = { state: "fenced" };
+const tooLarge: KnownCall = { state: "too-large" };
+
+/** One call. It is its own claim: objects that live for a thousand calls are what the collector spends its time on. */
+class Entry implements FreshClaim<undefined> {
+  readonly state = "fresh";
+  readonly transaction: undefined = undefined;
   readonly caller: CallerEntries;
   readonly call: number | string;
   readonly fingerprint: string;
@@ -27,12 +40,46 @@ interface Entry {
   readonly leaseUntil: number;
   /** What it counts in the sum of bytes. */
   bytes: number;
-  known: KnownCall;
+  known: KnownCall = running;
   /** When it may go; set once it has ended. */
-  until: number;
+  until = 0;
   /** Its places in the order of ending; undefined while it runs. */
-  byAge: Place<Entry> | undefined;
-  byCaller: Place<Entry> | undefined;
+  byAge: Place<Entry> | undefined = undefined;
+  byCaller: Place<Entry> | undefined = undefined;
+  readonly #ends: Ends;
+
+  constructor(
+    ends: Ends,
+    caller: CallerEntries,
+    request: ClaimRequest | LookRequest,
+    fingerprint: string,
+    until: number,
+  ) {
+    const { key, owner, boot } = request;
+    this.#ends = ends;
+    this.caller = caller;
+    this.call = key.call;
+    this.fingerprint = fingerprint;
+    this.owner = owner;
+    this.boot = boot;
+    this.leaseUntil = until;
+    const text = key.caller.length + (typeof key.call === "string" ? key.call.length : 0) + fingerprint.length;
+    this.bytes = replyEntryOverhead + text;
+  }
+
+  complete(reply: Uint8Array): void {
+    this.#ends.complete(this, reply);
+  }
+
+  abandon(): void {
+    this.#ends.abandon(this);
+  }
+}
+
+/** How the store ends a claim. */
+interface Ends {
+  complete(entry: Entry, reply: Uint8Array): void;
+  abandon(entry: Entry): void;
 }
 
 interface CallerEntries {
@@ -45,15 +92,6 @@ interface CallerEntries {
   until: number;
   resting: Place<CallerEntries> | undefined;
 }
-
-/** What an entry may make of a claim. */
-type Known = KnownCall | { readonly state: "mismatch" };
-
-const running: KnownCall = { state: "running" };
-const lost: KnownCall = { state: "lost" };
-const forgotten: KnownCall = { state: "forgotten" };
-const fenced: KnownCall = { state: "fenced" };
-const tooLarge: KnownCall = { state: "too-large" };
 
 /**
  * The reply cache of one process: neither durable nor shared. Every answer is there at once, and nothing runs between
@@ -70,6 +108,12 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   readonly #ended = new Linked<Entry>();
   /** Callers of whom only the floor is left. */
   readonly #resting = new Linked<CallerEntries>();
+  readonly #ends: Ends = {
+    complete: (entry, reply) => this.#complete(entry, reply),
+    abandon: (entry) => {
+      if (entry.caller.entries.get(entry.call) === entry && entry.known === running) this.#remove(entry);
+    },
+  };
   #entries = 0;
   #bytes = 0;
 
@@ -89,16 +133,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     this.#expire(now);
     const known = this.#known(key, request, now, fingerprint);
     if (known !== undefined) return known;
-    const entry = this.#add(request, fingerprint, now + request.leaseMs);
-    if (entry === undefined) return { state: "busy" };
-    return {
-      state: "fresh",
-      transaction: undefined,
-      complete: (reply) => this.#complete(entry, reply),
-      abandon: () => {
-        if (entry.caller.entries.get(entry.call) === entry && entry.known === running) this.#remove(entry);
-      },
-    };
+    return this.#add(request, fingerprint, now + request.leaseMs) ?? { state: "busy" };
   }
 
   look(request: LookRequest): Look {
@@ -143,7 +178,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
 
   /** Makes an entry that runs; undefined when a bound is reached. */
   #add(request: ClaimRequest | LookRequest, fingerprint: string, leaseUntil: number): Entry | undefined {
-    const { key, owner, boot } = request;
+    const { key } = request;
     const { replyEntriesMax, replyEntriesPerCallerMax, replyBytesMax } = this.#limits;
     let caller = this.#callers.get(key.caller);
     if (caller !== undefined && caller.ended.size >= replyEntriesPerCallerMax) {
@@ -166,20 +201,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     } else if (caller.resting !== undefined) {
       this.#wake(caller);
     }
-    const text = key.caller.length + (typeof key.call === "string" ? key.call.length : 0) + fingerprint.length;
-    const entry: Entry = {
-      caller,
-      call: key.call,
-      fingerprint,
-      owner,
-      boot,
-      leaseUntil,
-      bytes: replyEntryOverhead + text,
-      known: running,
-      until: 0,
-      byAge: undefined,
-      byCaller: undefined,
-    };
+    const entry = new Entry(this.#ends, caller, request, fingerprint, leaseUntil);
     caller.entries.set(key.call, entry);
     this.#entries++;
     this.#bytes += entry.bytes;

@@ -86,10 +86,9 @@ export class DuplicateFilter {
     return undefined;
   }
 
-  /** The call has ended; gives everybody who is to be answered. */
-  settle(filtered: FilteredCall): readonly ServerCall[] {
+  /** The call has ended: it is in progress no more. */
+  settle(filtered: FilteredCall): void {
     this.#inProgress.delete(filtered.name);
-    return filtered.waiters === undefined ? [filtered.call] : [filtered.call, ...filtered.waiters];
   }
 
   /** What a claim that was not granted means for a caller of this link: bytes to send, SYSTEM_ERR, or silence. */

@@ -268,17 +268,23 @@ export class ServerEngine {
 
   /** Answers everybody who sent this call. */
   #settle(filtered: FilteredCall, answer: Uint8Array | "refuse" | "drop"): void {
-    for (const call of (this.filter as DuplicateFilter).settle(filtered)) {
-      const { link } = call;
-      if (link.full && !link.gone && answer instanceof Uint8Array) {
-        link.deferred.push({ call, value: undefined, reply: answer });
-        continue;
-      }
-      if (!this.#end(call) || answer === "drop") continue;
-      if (answer === "refuse") this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
-      else call.link.replies.append(answer);
-      if (call !== filtered.call) this.#host.answered(call);
+    (this.filter as DuplicateFilter).settle(filtered);
+    this.#answer(filtered.call, answer);
+    for (const waiter of filtered.waiters ?? none) {
+      this.#answer(waiter, answer);
+      if (waiter.ended) this.#host.answered(waiter);
     }
+  }
+
+  #answer(call: ServerCall, answer: Uint8Array | "refuse" | "drop"): void {
+    const { link } = call;
+    if (link.full && !link.gone && answer instanceof Uint8Array) {
+      link.deferred.push({ call, value: undefined, reply: answer });
+      return;
+    }
+    if (!this.#end(call) || answer === "drop") return;
+    if (answer === "refuse") this.#refuse(link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+    else link.replies.append(answer);
   }
 
   /** @returns whether there is somebody to answer */
@@ -298,6 +304,7 @@ export class ServerEngine {
   }
 }
 
+const none: readonly ServerCall[] = [];
 const anonymous: AuthAccepted = { identity: { flavor: "none", verified: false }, verifier: authNone };
 
 function callerOf(link: ServerLink, identity: Identity): Caller {

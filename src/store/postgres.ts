@@ -1,4 +1,4 @@
-import type { ClientConfig, Pool, PoolClient, PoolConfig } from "pg";
+import type { Pool, PoolClient, PoolConfig } from "pg";
 import {
   type Claim,
   type ClaimRequest,
@@ -12,8 +12,8 @@ import {
 import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlSchema } from "./sql-replies.js";
 
 export interface PostgresReplyStoreOptions extends ReplyStoreLimits {
-  /** What `pg` connects with: an object of its options, or a URL. */
-  readonly connection: ClientConfig | string;
+  /** What `pg` connects with: an object of its options (`host`, `database`, `user`, `password`, `ssl`, ...), or a URL. */
+  readonly connection: object | string;
   /** Most connections, and so most transactions at once; default 10. */
   readonly connectionsMax?: number | undefined;
   /** Milliseconds a request waits for a connection, or a statement for its answer; default 5,000. */

@@ -353,7 +353,9 @@ export function replyStoreContract(open: OpenStore, facts: StoreFacts): void {
     it("grants a call to one of two stores on the same database", async () => {
       const stores = [await openOne(), await openOne({}, true)];
       for (let round = 0; round < 10; round++) {
-        const asked = stores.map((each, i) => each.claim(request(`r${round}`, { owner: `o${i}`, boot: `b${i}` })));
+        const asked = stores.map(async (each, i) =>
+          each.claim(request(`r${round}`, { owner: `o${i}`, boot: `b${i}` })),
+        );
         const states = (await Promise.all(asked)).map(({ state }) => state).sort();
         expect(states).toEqual(["fresh", "running"]);
       }

@@ -50,7 +50,7 @@ async function serve(datagrams: number, options: ServerOptions = {}, loses: (rep
     /** Calls from C, `times` times one after another; gives each result. */
     async call(procedure: number, amount: number, times = 1): Promise<string[]> {
       const args = ["udp", relay.port, CounterV1.program, 1, procedure, words(amount)];
-      const { lines } = await runPeer(programs.rawClient, ["-T", 50, "-r", 4, "-n", times, ...args]);
+      const { lines } = await runPeer(programs.rawClient, ["-T", 100, "-r", 4, "-n", times, ...args]);
       return lines.map((line) => (JSON.parse(line) as { result: string }).result);
     },
     async [Symbol.asyncDispose]() {
@@ -98,7 +98,10 @@ describeWith(toBuildC, "a C client that sends its datagram again and again", () 
       expect(server.runs).toBe(1);
       // Whatever else would come has had the time to.
       await later(100);
-      expect(server.relay.replies).toHaveLength(1);
+      // The handler ended at the fourth datagram: on a busy machine a fifth may cross the reply, and gets it again.
+      const { calls, replies } = server.relay;
+      expect(replies.length).toBeLessThanOrEqual(1 + calls.length - 4);
+      expect(new Set(replies).size).toBe(1);
     });
 
     it("makes it run for each datagram where nothing is kept", async () => {

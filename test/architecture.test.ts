@@ -7,7 +7,15 @@ const home = fileURLToPath(new URL("../", import.meta.url));
 
 // docs/architecture.md says why. A new folder under src must be entered here.
 const contracts = ["model", "bytes"];
-const onc = ["onc/args.ts", "onc/status.ts", "onc/message.ts", "onc/record.ts", "onc/auth", "onc/engine"];
+const onc = [
+  "onc/args.ts",
+  "onc/status.ts",
+  "onc/message.ts",
+  "onc/record.ts",
+  "onc/auth",
+  "onc/session",
+  "onc/engine",
+];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
 const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
 const beneath = [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc, "binder"];
@@ -29,6 +37,7 @@ const rooms: Rooms = {
   "onc/message.ts": { may: [...contracts, "xdr", "onc/status.ts", "onc/auth"], pure: true },
   "onc/record.ts": { may: [...contracts, "xdr"], pure: true },
   "onc/auth": { may: [...contracts, "xdr", "onc/status.ts", "onc/message.ts"], pure: true },
+  "onc/session": { may: [...contracts, "xdr", "call", "onc/status.ts", "onc/message.ts"], pure: true },
   "onc/engine": { may: [...contracts, "xdr", "call", ...onc], pure: true },
 
   // Sockets, and what runs a core over them. Neither knows a protocol.

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Diagnostic, GenerateOptions, GenerateResult } from "../idl/index.js";
 import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
 import { ExitCode } from "./exit.js";
@@ -7,6 +7,8 @@ interface GenFlags extends CompileFlags {
   readonly outDir?: string | undefined;
   readonly watch?: true | undefined;
   readonly check?: true | undefined;
+  readonly codecsOnly?: true | undefined;
+  readonly import: Readonly<Record<string, string>>;
 }
 
 export function define(command: Command): void {
@@ -20,6 +22,12 @@ export function define(command: Command): void {
     .option("-o, --out-dir <dir>", "where the output goes (default: beside each file)");
   addCompileOptions(command);
   command
+    .option("--codecs-only", "types and codecs, without the contracts of programs")
+    .addOption(
+      new Option("--import <module=path>", "import farcall/onc or farcall/xdr from elsewhere; may be repeated")
+        .argParser(addImport)
+        .default({}, "the package"),
+    )
     .option("--check", "write nothing; exit 1 if an output is not what it would be")
     .option("--watch", "compile again whenever a file changes, until stopped")
     .addHelpText(
@@ -38,10 +46,19 @@ Examples:
     });
 }
 
+function addImport(text: string, imports: Readonly<Record<string, string>>): Record<string, string> {
+  const [, module, path] = /^(farcall\/(?:onc|xdr))=(.+)$/s.exec(text) ?? [];
+  if (module === undefined || path === undefined) {
+    throw new InvalidArgumentError("Write farcall/onc=PATH or farcall/xdr=PATH.");
+  }
+  return { ...imports, [module]: path };
+}
+
 async function gen(files: readonly string[], flags: GenFlags): Promise<void> {
   const { generateFiles } = await import("../idl/index.js");
   const reporter = await newReporter();
-  const options: GenerateOptions = { files, outDir: flags.outDir, check: flags.check, ...compileOptions(flags) };
+  const { outDir, check, codecsOnly, import: imports } = flags;
+  const options: GenerateOptions = { files, outDir, check, codecsOnly, imports, ...compileOptions(flags) };
   const result = generateFiles(options);
   reporter(result, false);
   if (flags.watch === undefined) {

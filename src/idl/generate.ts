@@ -24,6 +24,10 @@ export interface GenerateOptions {
   readonly names?: NameStyle | undefined;
   /** Default `utf8`. */
   readonly strings?: "utf8" | "bytes" | undefined;
+  /** Leaves the contracts of programs out: types and codecs only. */
+  readonly codecsOnly?: boolean | undefined;
+  /** What to import instead of `farcall/onc` and `farcall/xdr`: for code that must not depend on the package's name. */
+  readonly imports?: Readonly<Record<string, string>> | undefined;
   /** Writes nothing; says which outputs are stale. */
   readonly check?: boolean | undefined;
   /** Default: Node's file system. */
@@ -119,8 +123,7 @@ export function outputPath(source: string, outDir?: string | undefined): string 
 function generateFile(source: string, output: string, options: GenerateOptions, host: GenerateHost): GeneratedFile {
   const text = host.readFile(source);
   if (text === undefined) return failed(source, output, `cannot find "${source}"`);
-  const { includeDirs, defines, names, strings } = options;
-  const { code, diagnostics, files } = compile(source, text, { host, includeDirs, defines, names, strings });
+  const { code, diagnostics, files } = compile(source, text, { ...options, host });
   const result = { source, output, diagnostics, files };
   if (code === undefined) return { ...result, state: "failed" };
   if (host.readFile(output) === code) return { ...result, state: "unchanged" };

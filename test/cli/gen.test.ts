@@ -47,6 +47,16 @@ describe("farcall gen", () => {
     expect(read("calc.ts")).toMatch(/DO_SAY: Procedure<\[\], Uint8Array/);
   });
 
+  it("leaves contracts out with --codecs-only, and imports from elsewhere with --import", async () => {
+    write("calc.x", calc);
+    expect((await gen("calc.x", "--codecs-only", "--import", "farcall/xdr=./my-xdr.js")).code).toBe(0);
+    const text = read("calc.ts");
+    expect(text).toContain('from "./my-xdr.js"');
+    expect(text).toContain("export const xdrAPair");
+    expect(text).not.toMatch(/farcall\/|CalcV1/);
+    expect(await gen("calc.x", "--import", "fs=x")).toMatchObject({ code: 2 });
+  });
+
   it("finds included files and macros, with a space before them or without", async () => {
     write(
       "calc.x",

@@ -12,3 +12,11 @@ it.each(files.sort())("the committed stub of %s is what the compiler makes of it
   expect(diagnostics.map(formatDiagnostic)).toEqual([]);
   expect({ stale, failed }).toEqual({ stale: [], failed: [] });
 });
+
+it("the committed stubs of farcall's own programs are what the compiler makes of them", () => {
+  const source = fileURLToPath(new URL("../../src/onc/session/session.x", import.meta.url));
+  const imports = { "farcall/xdr": "../../xdr/index.js" };
+  const { unchanged, diagnostics } = generateFiles({ files: [source], codecsOnly: true, imports, check: true });
+  expect(diagnostics.map(formatDiagnostic)).toEqual([]);
+  expect(unchanged).toEqual([source.replace(/x$/, "ts")]);
+});

@@ -1,7 +1,7 @@
 import { CompileStop, type Diagnostic, Diagnostics } from "../diagnostic.js";
 import { baseName, Source, type SourceHost } from "../source.js";
 import { check } from "./check.js";
-import { emit } from "./emit.js";
+import { type EmitOptions, emit } from "./emit.js";
 import type { Module } from "./module.js";
 import { assignNames, type NameStyle, type Names } from "./names.js";
 import { parse } from "./parse.js";
@@ -10,7 +10,7 @@ import { headerSources, type Preprocessed, preprocess } from "./preprocess.js";
 import { Scope } from "./scope.js";
 import type { SyntaxTree } from "./syntax.js";
 
-export interface CompileOptions {
+export interface CompileOptions extends EmitOptions {
   /** How files are read: `#include`d ones, and the `.x` files that C headers were generated from. */
   readonly host: SourceHost;
   /** Folders searched for included files after the including file's own (`-I`). */
@@ -56,8 +56,8 @@ export function compile(path: string, text: string, options: CompileOptions): Co
     const module = analyseFile(new Source(path, text), options, diagnostics, files);
     if (!diagnostics.failed) {
       const names = assignNames(module, options.names ?? "idiomatic", diagnostics);
-      const code = emit(module, names, options.output ?? "ts");
-      const declarations = options.output === "js" ? emit(module, names, "dts") : undefined;
+      const code = emit(module, names, options.output ?? "ts", options);
+      const declarations = options.output === "js" ? emit(module, names, "dts", options) : undefined;
       return { code, declarations, module, names, diagnostics: diagnostics.list, files };
     }
   } catch (error) {

@@ -1,7 +1,8 @@
 import { Backoff, type BackoffOptions } from "../call/backoff.js";
 import { RpcError, type RpcErrorCode } from "../model/index.js";
 import type { Stream, StreamEvents } from "../net/stream.js";
-import { type Alarm, type Clock, realClock } from "./clock.js";
+import type { Alarm, Clock } from "./clock.js";
+import { type Machine, realMachine } from "./machine.js";
 
 /** What the drive needs of a client's protocol engine over streams. `Link` is the engine's state of one connection. */
 export interface StreamEngine<Link extends EngineLink, Call> {
@@ -41,7 +42,7 @@ export interface StreamClientDriveOptions {
   readonly once?: boolean | undefined;
   /** How many bytes make a batch that does not wait for the end of the turn. */
   readonly flushBytes: number;
-  readonly clock?: Clock | undefined;
+  readonly machine?: Machine | undefined;
 }
 
 /** How soon after the last call an idle connection stops keeping the process alive, in milliseconds. */
@@ -77,13 +78,14 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
   constructor(engine: StreamEngine<Link, Call>, options: StreamClientDriveOptions) {
     this.engine = engine;
     this.#options = options;
-    this.#clock = options.clock ?? realClock;
+    const { clock, random } = options.machine ?? realMachine;
+    this.#clock = clock;
     this.#alarm = this.#clock.alarm(() => this.#onAlarm());
     this.#idle = this.#clock.alarm(() => {
       this.#goingIdle = false;
       if (this.engine.pendingCalls === 0) this.#keepAlive(false);
     });
-    this.#backoff = new Backoff(options.backoff);
+    this.#backoff = new Backoff(options.backoff, random);
   }
 
   get connects(): number {

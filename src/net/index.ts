@@ -1,6 +1,7 @@
 export { type Address, formatIpAddress, parseAddress } from "./address.js";
 export type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
 export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./memory.js";
+export type { Network } from "./network.js";
 export {
   bindDatagram,
   type CompleteAddress,

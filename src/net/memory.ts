@@ -1,4 +1,5 @@
 import type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
+import type { Network } from "./network.js";
 import type { Stream, StreamEvents, StreamListener } from "./stream.js";
 
 /** What becomes of one datagram: a delay in milliseconds for each copy that arrives; an empty list loses it. */
@@ -15,7 +16,7 @@ export interface MemoryNetworkOptions {
  * Streams and datagrams within one process, under the same contracts as the real ones: for tests, and for calling a
  * service that lives in the same process. Everything is delivered in a later turn, as a network does.
  */
-export class MemoryNetwork {
+export class MemoryNetwork implements Network {
   readonly #listeners = new Map<string, (stream: Stream) => void>();
   readonly #sockets = new Map<string, MemoryDatagram>();
   readonly #fate: DatagramFate;

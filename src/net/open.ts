@@ -1,6 +1,7 @@
 import type { Address } from "./address.js";
 import type { Datagram, DatagramPeer } from "./datagram.js";
-import { type MemoryNetwork, processNetwork } from "./memory.js";
+import { processNetwork } from "./memory.js";
+import type { Network } from "./network.js";
 import type { Stream, StreamListener } from "./stream.js";
 import { connectTcp, listenTcp } from "./tcp.js";
 import { bindUdp, connectUdp } from "./udp.js";
@@ -14,7 +15,7 @@ export type CompleteAddress =
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** The network that `memory:` addresses are on. */
-  readonly network?: MemoryNetwork | undefined;
+  readonly network?: Network | undefined;
 }
 
 /** Whether an address is one of datagrams. */
@@ -31,7 +32,7 @@ export function openStream(address: CompleteAddress, options: OpenOptions): Prom
     case "unix":
       return connectUnix(address.path, options);
     case "memory":
-      return (options.network ?? processNetwork).connect(address.name);
+      return (options.network ?? processNetwork).connect(address.name, options.signal);
     default:
       throw new RangeError(`${address.scheme} has no streams`);
   }

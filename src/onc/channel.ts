@@ -1,7 +1,7 @@
-import { randomInt } from "node:crypto";
 import type { BackoffOptions } from "../call/backoff.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
 import { DatagramClientDrive } from "../drive/datagram-client.js";
+import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamClientDrive } from "../drive/stream-client.js";
 import {
   type CallOptions,
@@ -13,7 +13,7 @@ import {
   type Semantics,
   type Signal,
 } from "../model/index.js";
-import { isDatagram, type MemoryNetwork, parseAddress } from "../net/index.js";
+import { isDatagram, type Network, parseAddress } from "../net/index.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
 import {
   type CallTarget,
@@ -73,7 +73,9 @@ export interface OncClientOptions {
   /** Upgrades every connection before its first call. */
   readonly upgrade?: StreamUpgrade | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
-  readonly network?: MemoryNetwork | undefined;
+  readonly network?: Network | undefined;
+  /** Where time and chance come from; default: the machine that the process runs on. `farcall/testing` simulates others. */
+  readonly machine?: Machine | undefined;
 }
 
 /** What a channel needs of either drive. */
@@ -115,9 +117,10 @@ export class OncChannel {
     const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
     const layer = layerOf(parsed, options.tls);
+    const machine = options.machine ?? realMachine;
     const engineOptions: ClientEngineOptions = {
       auth: options.auth ?? clientAuthNone(),
-      firstXid: randomInt(2 ** 32),
+      firstXid: firstXid(machine),
       peer: address,
       pendingCallsMax: options.pendingCallsMax,
     };
@@ -128,6 +131,7 @@ export class OncChannel {
       version,
       connectTimeoutMs,
       options,
+      clock: machine.clock,
       layer,
       onReached(peer, times) {
         engine.peer = peer;
@@ -143,7 +147,7 @@ export class OncChannel {
         queueBytesMax: options.queueBytesMax,
       });
       const { socket, peer } = await reachDatagram(reach(engine));
-      const drive = new DatagramClientDrive(engine, socket, peer);
+      const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
       return new OncChannel(drive, engine, timeoutMs, () => 1);
     }
     const engine = new StreamClientEngine({
@@ -156,6 +160,7 @@ export class OncChannel {
       backoff: options.backoff,
       once: options.reconnect === false,
       flushBytes: outboxFlushBytes,
+      machine,
     });
     await drive.connect();
     return new OncChannel(drive, engine, timeoutMs, () => drive.connects);
@@ -223,6 +228,12 @@ export class OncChannel {
   async close(): Promise<void> {
     await this.#drive.close();
   }
+}
+
+/** At random, so that a client that starts again is not taken for its former self. */
+function firstXid({ randomBytes }: Machine): number {
+  const { buffer, byteOffset } = randomBytes(4);
+  return new DataView(buffer, byteOffset).getUint32(0);
 }
 
 function checkTimeout(ms: number, name: string): number {

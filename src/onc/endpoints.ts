@@ -1,12 +1,13 @@
 import { endSession } from "../call/lifetime.js";
-import { type Alarm, realClock } from "../drive/clock.js";
+import type { Alarm, Clock } from "../drive/clock.js";
+import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamServerDrive } from "../drive/stream-server.js";
 import {
   bindDatagram,
   type CompleteAddress,
   type Datagram,
   listenStream,
-  type MemoryNetwork,
+  type Network,
   type Stream,
   type StreamLayer,
   type StreamListener,
@@ -79,7 +80,8 @@ const sweepMsMax = 1_000;
 export interface EndpointOptions extends ServerLimits {
   /** What an upgrade puts between a stream and its use. */
   readonly layer?: StreamLayer | undefined;
-  readonly network?: MemoryNetwork | undefined;
+  readonly network?: Network | undefined;
+  readonly machine?: Machine | undefined;
 }
 
 /** Where a server listens, and whoever is connected: everything between the sockets and the engine. */
@@ -93,6 +95,7 @@ export class Endpoints {
   readonly #connections = new Map<StreamServerLink, StreamServerDrive>();
   readonly #perPeer = new Map<string, number>();
   readonly #sockets = new Map<Datagram, DatagramServer>();
+  readonly #clock: Clock;
   readonly #sweeper: Alarm;
   readonly #sweepMs: number;
   #bufferedBytes = 0;
@@ -107,7 +110,8 @@ export class Endpoints {
     this.#limits = { ...serverLimitDefaults, ...Object.fromEntries(given) };
     this.#runningMax = options.runningCallsMax ?? runningCallsMax;
     this.#runningBytesMax = options.runningBytesMax ?? runningBytesMax;
-    this.#sweeper = realClock.alarm(() => this.#sweep());
+    this.#clock = (options.machine ?? realMachine).clock;
+    this.#sweeper = this.#clock.alarm(() => this.#sweep());
     const { idleTimeoutMs, recordTimeoutMs, writeTimeoutMs } = this.#limits;
     this.#sweepMs = Math.min(sweepMsMax, ...[idleTimeoutMs, recordTimeoutMs, writeTimeoutMs].map((ms) => ms / 2));
   }
@@ -161,8 +165,8 @@ export class Endpoints {
     link.tls = stream.tls;
     // All clients of a Unix socket have one address: nothing would tell one's calls from another's.
     link.filtered = this.#engine.filter?.streams === true && /^(tcp|tls):/.test(stream.peer);
-    const drive = new StreamServerDrive(link, stream, {
-      onClose: (reason) => {
+    const events = {
+      onClose: (reason: Error | undefined): void => {
         leave();
         this.#connections.delete(link);
         this.#account(link, 0);
@@ -170,12 +174,13 @@ export class Endpoints {
         if (link.running === 0) endSession(link.session);
         this.#onEnded();
       },
-      onBuffered: (bytes) => this.#account(link, bytes),
+      onBuffered: (bytes: number): void => this.#account(link, bytes),
       writeBacklogMax: this.#limits.writeBacklogMax,
       layer: this.#options.layer,
-    });
+    };
+    const drive = new StreamServerDrive(link, stream, events, this.#clock);
     this.#connections.set(link, drive);
-    if (this.#connections.size === 1) this.#sweeper.set(realClock.now() + this.#sweepMs);
+    if (this.#connections.size === 1) this.#sweeper.set(this.#clock.now() + this.#sweepMs);
   }
 
   /**
@@ -208,7 +213,7 @@ export class Endpoints {
 
   /** Ends the connections that are silent, or slow with a record. */
   #sweep(): void {
-    const now = realClock.now();
+    const now = this.#clock.now();
     const { idleTimeoutMs, recordTimeoutMs, writeTimeoutMs } = this.#limits;
     for (const [link, drive] of this.#connections) {
       if (drive.recordSince !== undefined && now - drive.recordSince > recordTimeoutMs) {
@@ -280,9 +285,9 @@ export class Endpoints {
       this.#connections.size === 0 && [...this.#sockets.values()].every(({ links }) => links.size === 0);
     if (isIdle() || ms <= 0) return;
     await new Promise<void>((resolve) => {
-      const limit = realClock.alarm(resolve);
+      const limit = this.#clock.alarm(resolve);
       limit.keepAlive(true);
-      limit.set(realClock.now() + ms);
+      limit.set(this.#clock.now() + ms);
       this.#onEnded = () => {
         if (!isIdle()) return;
         limit.clear();

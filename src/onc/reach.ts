@@ -1,8 +1,9 @@
+import type { Clock } from "../drive/clock.js";
 import { type ResolveQuery, type Resolver, RpcError, type Timeline } from "../model/index.js";
 import {
   type Address,
   type CompleteAddress,
-  type MemoryNetwork,
+  type Network,
   openDatagram,
   openStream,
   parseAddress,
@@ -37,10 +38,11 @@ export interface Reach {
   readonly connectTimeoutMs: number;
   readonly options: {
     readonly resolver?: Resolver | undefined;
-    readonly network?: MemoryNetwork | undefined;
+    readonly network?: Network | undefined;
     readonly upgrade?: StreamUpgrade | undefined;
     readonly tls?: ClientTls | undefined;
   };
+  readonly clock: Clock;
   /** TLS, where the address or the options want it; made once for all connections. */
   readonly layer: StreamLayer | undefined;
   /** Is told the peer's complete address, and how long it took to reach it. */
@@ -60,9 +62,9 @@ export function layerOf(address: Address, tls: ClientTls | undefined): StreamLay
 
 /** Connects, and upgrades the connection where that is wanted. Rejects with an `RpcError`; nothing was called. */
 export async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
-  const startedAt = performance.now();
+  const startedAt = reach.clock.now();
   const address = await complete(reach);
-  const resolvedAt = performance.now();
+  const resolvedAt = reach.clock.now();
   try {
     const stream = await secure(reach, address, signal);
     reached(reach, startedAt, resolvedAt, stream.peer);
@@ -79,9 +81,9 @@ export async function reachDatagram(reach: Reach): ReturnType<typeof openDatagra
     const message = `${reach.text} cannot be protected: Node has no DTLS; use tcp, or say tls.policy "opportunistic"`;
     throw new RpcError("invalid-argument", message, { executed: "no" });
   }
-  const startedAt = performance.now();
+  const startedAt = reach.clock.now();
   const address = await complete(reach);
-  const resolvedAt = performance.now();
+  const resolvedAt = reach.clock.now();
   try {
     const opened = await openDatagram(address, { network: reach.options.network });
     reached(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(reach.text, address.port) : reach.text);
@@ -109,7 +111,7 @@ async function secure(reach: Reach, address: CompleteAddress, signal: AbortSigna
   if (upgrade === undefined) return plain;
   try {
     const ping = nullTarget(reach.program, reach.version, "NULL");
-    return await upgradeStream(plain, upgrade, ping, reach.connectTimeoutMs);
+    return await upgradeStream(plain, upgrade, ping, reach.connectTimeoutMs, reach.clock);
   } catch (error) {
     // Only a server that says no is talked to in clear text; a handshake that failed is no such answer.
     const refused = error instanceof RpcError && error.code === "denied";
@@ -152,7 +154,7 @@ function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: stri
   const asked = "port" in reach.address && reach.address.port === undefined;
   reach.onReached(peer, {
     ...(asked ? { resolve: resolvedAt - startedAt } : {}),
-    connect: performance.now() - resolvedAt,
+    connect: reach.clock.now() - resolvedAt,
   });
 }
 

@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
+import { type Machine, realMachine } from "../drive/machine.js";
 import { MemoryReplyStore } from "../store/memory.js";
 import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
 
@@ -50,11 +51,12 @@ export class ReplyCache {
   readonly store: ReplyStore;
   readonly filter: DuplicateFilterOptions;
   readonly #owner: string;
-  readonly #boot: string = randomUUID();
+  readonly #boot: string;
   readonly #leaseMs: number;
 
-  constructor(options: ReplyCacheOptions = {}) {
-    this.store = options.store ?? new MemoryReplyStore(options);
+  constructor(options: ReplyCacheOptions = {}, machine: Machine = realMachine) {
+    this.#boot = Buffer.from(machine.randomBytes(16)).toString("hex");
+    this.store = options.store ?? new MemoryReplyStore({ ...options, now: () => machine.clock.now() });
     this.#owner = options.owner ?? this.#boot;
     this.#leaseMs = options.leaseMs ?? leaseMsDefault;
     this.filter = {

@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import { type Machine, realMachine } from "../drive/machine.js";
 import { type CallContext, type Caller, RpcError } from "../model/index.js";
 import {
   type Address,
   type CompleteAddress,
   isDatagram,
-  type MemoryNetwork,
+  type Network,
   parseAddress,
   type StreamLayer,
   type TlsServerCredentials,
@@ -60,7 +60,9 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   /** How many AUTH_SHORT handles to give out; default 0, none. */
   readonly shortHandles?: number | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
-  readonly network?: MemoryNetwork | undefined;
+  readonly network?: Network | undefined;
+  /** Where time and chance come from; default: the machine that the process runs on. `farcall/testing` simulates others. */
+  readonly machine?: Machine | undefined;
 }
 
 interface DynamicExport {
@@ -83,11 +85,12 @@ export class OncServer {
   constructor(options: OncServerOptions = {}) {
     this.#options = options;
     this.#tls = options.tls === undefined ? undefined : tlsLayer(options.tls);
+    const machine = options.machine ?? realMachine;
     const auth = options.auth ?? [
       serverAuthNone,
-      ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: (size) => randomBytes(size) }),
+      ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: machine.randomBytes }),
     ];
-    this.#replyCache = options.replyCache === false ? undefined : new ReplyCache(options.replyCache);
+    this.#replyCache = options.replyCache === false ? undefined : new ReplyCache(options.replyCache, machine);
     const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),

@@ -1,4 +1,4 @@
-import { realClock } from "../drive/clock.js";
+import type { Clock } from "../drive/clock.js";
 import { RpcError } from "../model/index.js";
 import type { Stream, StreamLayer } from "../net/index.js";
 import type { ClientAuth } from "./auth/index.js";
@@ -25,11 +25,12 @@ export async function upgradeStream(
   { auth, layer }: StreamUpgrade,
   target: CallTarget,
   timeoutMs: number,
+  clock: Clock,
 ): Promise<Stream> {
   const engine = new StreamClientEngine({ auth, firstXid: 1, peer: stream.peer });
-  const now = realClock.now();
+  const now = clock.now();
   const link = engine.opened(now);
-  const alarm = realClock.alarm(() => engine.tick(realClock.now()));
+  const alarm = clock.alarm(() => engine.tick(clock.now()));
   alarm.keepAlive(true);
   let clearText = false;
   try {
@@ -40,14 +41,14 @@ export async function upgradeStream(
       stream.start({
         onData(chunk) {
           try {
-            engine.data(link, chunk, realClock.now());
+            engine.data(link, chunk, clock.now());
             clearText ||= link.records.partial || link.records.held > 0 || engine.stats.strayReplies > 0;
           } catch (error) {
-            engine.lost(link, error as Error, realClock.now());
+            engine.lost(link, error as Error, clock.now());
           }
         },
         onDrain: () => {},
-        onClose: (error) => engine.lost(link, error, realClock.now()),
+        onClose: (error) => engine.lost(link, error, clock.now()),
       });
       const batch = link.outbox.take();
       if (batch !== undefined) stream.write(batch.bytes, batch.written);

@@ -31,7 +31,7 @@ export interface ReplyKey {
 export interface ClaimRequest {
   readonly key: ReplyKey;
   /** Compared with the one of the first claim: the same key with other arguments is a client's error, `mismatch`. */
-  readonly fingerprint: string;
+  readonly fingerprint: string | number;
   /** The server that would run it: a name that it keeps when it starts again. */
   readonly owner: string;
   /** This run of that server. A claim by another boot of the same owner is lost: that boot is dead. */
@@ -101,6 +101,11 @@ export interface LookRequest {
  * @typeParam Tx what handlers of exactly-once procedures work in
  */
 export interface ReplyStore<Tx = unknown> {
+  /**
+   * Names what is kept, for as long as it is kept: another store, or one that has lost its memory, has another name. What a
+   * store with this name has not seen was never claimed.
+   */
+  readonly id: string;
   /** Whether what is kept survives a crash of the process and of the machine: checked, not believed. */
   readonly durable: boolean;
   /** Whether other processes see it: only then does it filter what is sent again to another process. */

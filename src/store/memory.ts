@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   type Claim,
   type ClaimRequest,
@@ -15,6 +16,8 @@ import {
 import { Linked, type Place } from "./linked.js";
 
 export interface MemoryReplyStoreOptions extends ReplyStoreLimits {
+  /** Names what is kept; default: a new name for each store. */
+  readonly id?: string | undefined;
   /** Milliseconds on a clock that never goes back; default `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -34,7 +37,7 @@ class Entry implements FreshClaim<undefined> {
   readonly transaction: undefined = undefined;
   readonly caller: CallerEntries;
   readonly call: number | string;
-  readonly fingerprint: string;
+  readonly fingerprint: string | number;
   readonly owner: string;
   readonly boot: string;
   readonly leaseUntil: number;
@@ -52,7 +55,7 @@ class Entry implements FreshClaim<undefined> {
     ends: Ends,
     caller: CallerEntries,
     request: ClaimRequest | LookRequest,
-    fingerprint: string,
+    fingerprint: string | number,
     until: number,
   ) {
     const { key, owner, boot } = request;
@@ -63,8 +66,7 @@ class Entry implements FreshClaim<undefined> {
     this.owner = owner;
     this.boot = boot;
     this.leaseUntil = until;
-    const text = key.caller.length + (typeof key.call === "string" ? key.call.length : 0) + fingerprint.length;
-    this.bytes = replyEntryOverhead + text;
+    this.bytes = replyEntryOverhead + key.caller.length + lengthOf(key.call) + lengthOf(fingerprint);
   }
 
   complete(reply: Uint8Array): void {
@@ -75,6 +77,9 @@ class Entry implements FreshClaim<undefined> {
     this.#ends.abandon(this);
   }
 }
+
+/** Numbers are in the overhead. */
+const lengthOf = (value: string | number): number => (typeof value === "string" ? value.length : 0);
 
 /** How the store ends a claim. */
 interface Ends {
@@ -98,6 +103,7 @@ interface CallerEntries {
  * calls: what is too old goes when the next call comes.
  */
 export class MemoryReplyStore implements ReplyStore<undefined> {
+  readonly id: string;
   readonly durable = false;
   readonly shared = false;
   readonly transactional = false;
@@ -118,6 +124,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   #bytes = 0;
 
   constructor(options: MemoryReplyStoreOptions = {}) {
+    this.id = options.id ?? randomUUID();
     this.#limits = resolveReplyStoreLimits(options);
     this.#now = options.now ?? (() => performance.now());
   }
@@ -152,12 +159,21 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     this.#expire(this.#now());
     const entries = this.#callers.get(caller);
     if (entries === undefined) return;
+    const from = Math.max(entries.floor, 0) + 1;
     entries.floor = Math.max(entries.floor, through);
-    for (const entry of entries.entries.values()) {
-      // What runs has no reply that could have been acknowledged; a fence is no reply.
-      if (typeof entry.call !== "number" || entry.call > through || entry.byAge === undefined) continue;
-      if (entry.known !== fenced) this.#remove(entry);
+    // The usual acknowledgement is of the one or two calls since the last; a caller may also name any number.
+    if (through - from < entries.entries.size) {
+      for (let call = from; call <= through; call++) this.#acknowledged(entries.entries.get(call));
+    } else {
+      for (const entry of entries.entries.values()) {
+        if (typeof entry.call === "number" && entry.call <= through) this.#acknowledged(entry);
+      }
     }
+  }
+
+  #acknowledged(entry: Entry | undefined): void {
+    // What runs has no reply that could have been acknowledged; a fence is no reply.
+    if (entry !== undefined && entry.byAge !== undefined && entry.known !== fenced) this.#remove(entry);
   }
 
   close(): void {
@@ -165,7 +181,12 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   }
 
   /** What is known of a call; undefined when it is new. */
-  #known(key: ReplyKey, asker: ClaimRequest | LookRequest, now: number, fingerprint?: string): Known | undefined {
+  #known(
+    key: ReplyKey,
+    asker: ClaimRequest | LookRequest,
+    now: number,
+    fingerprint?: string | number,
+  ): Known | undefined {
     const caller = this.#callers.get(key.caller);
     if (caller === undefined) return undefined;
     const entry = caller.entries.get(key.call);
@@ -177,7 +198,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   }
 
   /** Makes an entry that runs; undefined when a bound is reached. */
-  #add(request: ClaimRequest | LookRequest, fingerprint: string, leaseUntil: number): Entry | undefined {
+  #add(request: ClaimRequest | LookRequest, fingerprint: string | number, leaseUntil: number): Entry | undefined {
     const { key } = request;
     const { replyEntriesMax, replyEntriesPerCallerMax, replyBytesMax } = this.#limits;
     let caller = this.#callers.get(key.caller);

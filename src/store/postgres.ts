@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Pool, PoolClient, PoolConfig } from "pg";
 import {
   type Claim,
@@ -9,7 +10,7 @@ import {
   type ReplyStoreLimits,
   resolveReplyStoreLimits,
 } from "../call/reply-cache.js";
-import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlSchema } from "./sql-replies.js";
+import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlNaming, sqlSchema } from "./sql-replies.js";
 
 export interface PostgresReplyStoreOptions extends ReplyStoreLimits {
   /** What `pg` connects with: an object of its options (`host`, `database`, `user`, `password`, `ssl`, ...), or a URL. */
@@ -66,9 +67,11 @@ export async function openPostgresReplyStore(
       await client.query("BEGIN");
       await client.query("SELECT pg_advisory_xact_lock($1)", [schemaLock]);
       for (const sql of sqlSchema("BYTEA")) await client.query(sql);
+      await client.query(sqlNaming.insert, [randomUUID()]);
+      const { id } = (await client.query(sqlNaming.select)).rows[0] as { id: string };
       await client.query("COMMIT");
       const durable = (await setting(client, "fsync")) && (await setting(client, "synchronous_commit"));
-      return new PostgresReplyStore(pool, options, durable);
+      return new PostgresReplyStore(pool, id, options, durable);
     } finally {
       client.release();
     }
@@ -94,6 +97,7 @@ async function loadPg(): Promise<typeof import("pg")> {
 }
 
 class PostgresReplyStore implements ReplyStore<PostgresTransaction> {
+  readonly id: string;
   readonly durable: boolean;
   readonly shared = true;
   readonly transactional = true;
@@ -103,7 +107,8 @@ class PostgresReplyStore implements ReplyStore<PostgresTransaction> {
   readonly #now: (() => number) | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(pool: Pool, options: PostgresReplyStoreOptions, durable: boolean) {
+  constructor(pool: Pool, id: string, options: PostgresReplyStoreOptions, durable: boolean) {
+    this.id = id;
     this.#pool = pool;
     this.#replies = new SqlReplies(resolveReplyStoreLimits(options));
     this.#transactionTimeoutMs = options.transactionTimeoutMs ?? 30_000;

@@ -34,7 +34,14 @@ export const sqlSchema = (bytes: string): readonly string[] => [
   "CREATE INDEX IF NOT EXISTS farcall_replies_until ON farcall_replies (until)",
   `CREATE TABLE IF NOT EXISTS farcall_callers (
      caller TEXT NOT NULL PRIMARY KEY, floor BIGINT NOT NULL, until BIGINT NOT NULL)`,
+  "CREATE TABLE IF NOT EXISTS farcall_store (id TEXT NOT NULL PRIMARY KEY)",
 ];
+
+/** Asks for the store's name, and gives it one the first time. */
+export const sqlNaming: { readonly insert: string; readonly select: string } = {
+  insert: "INSERT INTO farcall_store (id) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM farcall_store)",
+  select: "SELECT id FROM farcall_store",
+};
 
 /** How often old rows are deleted and the rest is counted, at the most, in milliseconds: both walk over many rows. */
 const sweepMs = 1_000;
@@ -60,9 +67,10 @@ export class SqlReplies {
     request: ClaimRequest,
     now: number,
   ): Promise<KnownCall | { readonly state: "fresh" | "mismatch" | "busy" }> {
-    const known = await this.#known(session, request, now, request.fingerprint);
+    const fingerprint = String(request.fingerprint);
+    const known = await this.#known(session, request, now, fingerprint);
     if (known !== undefined) return known;
-    const added = await this.#add(session, request, request.fingerprint, "running", now, now + request.leaseMs);
+    const added = await this.#add(session, request, fingerprint, "running", now, now + request.leaseMs);
     return { state: added ? "fresh" : "busy" };
   }
 

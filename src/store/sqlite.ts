@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   type Claim,
   type ClaimRequest,
@@ -7,7 +8,7 @@ import {
   type ReplyStoreLimits,
   resolveReplyStoreLimits,
 } from "../call/reply-cache.js";
-import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlSchema } from "./sql-replies.js";
+import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlNaming, sqlSchema } from "./sql-replies.js";
 import { openSqlite, type SqliteConnection, type SqliteDriver } from "./sqlite-driver.js";
 import { Turns } from "./turns.js";
 
@@ -59,8 +60,10 @@ export async function openSqliteReplyStore(options: SqliteReplyStoreOptions): Pr
     connection.exec("PRAGMA synchronous = FULL");
     await unlocked(() => connection.exec("BEGIN IMMEDIATE"), waitMs);
     for (const sql of sqlSchema("BLOB")) connection.exec(sql);
+    connection.prepare(sqlNaming.insert.replace("$1", "?")).run(randomUUID());
+    const { id } = connection.prepare(sqlNaming.select).get() as { id: string };
     connection.exec("COMMIT");
-    return new SqliteReplyStore(connection, options);
+    return new SqliteReplyStore(connection, id, options);
   } catch (error) {
     connection.close();
     throw error;
@@ -68,6 +71,7 @@ export async function openSqliteReplyStore(options: SqliteReplyStoreOptions): Pr
 }
 
 class SqliteReplyStore implements ReplyStore<SqliteTransaction> {
+  readonly id: string;
   readonly durable: boolean;
   readonly shared: boolean;
   readonly transactional = true;
@@ -80,7 +84,8 @@ class SqliteReplyStore implements ReplyStore<SqliteTransaction> {
   readonly #now: () => number;
   #closed = false;
 
-  constructor(connection: SqliteConnection, options: SqliteReplyStoreOptions) {
+  constructor(connection: SqliteConnection, id: string, options: SqliteReplyStoreOptions) {
+    this.id = id;
     this.#connection = connection;
     this.#session = sessionOf(connection);
     this.#replies = new SqlReplies(resolveReplyStoreLimits(options));

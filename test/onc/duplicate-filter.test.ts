@@ -437,6 +437,7 @@ describe("a store that takes its time", () => {
 
 /** A store in memory that answers when a test says so. */
 class SlowStore implements ReplyStore<undefined> {
+  readonly id = "slow";
   readonly durable = false;
   readonly shared = false;
   readonly transactional = false;

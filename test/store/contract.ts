@@ -333,6 +333,29 @@ export function replyStoreContract(open: OpenStore, facts: StoreFacts): void {
     await fresh(3);
   });
 
+  it("forgets many calls at once, wherever the acknowledgements begin", async () => {
+    await openOne();
+    for (const call of [1, 2, 3, 5, 8]) await run(call);
+    await store.forget("alice", 2);
+    await store.forget("alice", 4_000_000_000);
+    for (const call of [1, 3, 4, 8, 9]) expect(await claim(call)).toEqual({ state: "forgotten" });
+    await fresh(4_000_000_001);
+  });
+
+  it("tells arguments apart by a number as well as by text", async () => {
+    await openOne();
+    await (await fresh(1, { fingerprint: 4_503_599_627_370_497 })).complete(bytes("r"));
+    expect(await claim(1, { fingerprint: 4_503_599_627_370_496 })).toEqual({ state: "mismatch" });
+    expect(await claim(1, { fingerprint: 4_503_599_627_370_497 })).toMatchObject({ state: "done" });
+  });
+
+  it("has a name that lasts as long as what it keeps", async () => {
+    const { id } = await openOne();
+    expect(id).not.toBe("");
+    const again = await openOne({}, facts.shared);
+    expect(again.id === id).toBe(facts.shared);
+  });
+
   if (facts.shared) {
     it("shows what it keeps to another store on the same database", async () => {
       const one = await openOne();

@@ -8,9 +8,11 @@ export {
   type CallContext,
   type Caller,
   type CallOptions,
+  type CallStep,
   type Client,
   type ClientControls,
   type ClientStats,
+  callSteps,
   type Executed,
   type Handlers,
   type Identity,
@@ -22,8 +24,11 @@ export {
   RpcError,
   type RpcErrorCode,
   type Semantics,
+  type ServerStep,
+  type ServerTimes,
   type Service,
   type Shape,
+  type StepTime,
   type Timeline,
 } from "./model/index.js";
 export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./net/index.js";

@@ -18,6 +18,7 @@ interface CallFlags extends CompileFlags {
   readonly tls?: true | undefined;
   readonly ca?: string | undefined;
   readonly verbose?: true | undefined;
+  readonly explain?: true | undefined;
 }
 
 export function define(command: Command): void {
@@ -54,7 +55,8 @@ export function define(command: Command): void {
         tls: true,
       }),
     )
-    .option("-v, --verbose", "say on stderr where the call's time went");
+    .option("-v, --verbose", "say on stderr what is called, and how long it took to connect and to call")
+    .option("--explain", "print the call's ten steps on stderr, with their times");
   addCompileOptions(command);
   command
     .addHelpText(
@@ -118,9 +120,14 @@ async function invoke(
   flags: CallFlags,
 ): Promise<string> {
   const { connect } = await import("../connect.js");
+  const { RpcError } = await import("../model/index.js");
   const { toJson } = await import("../xdr/index.js");
-  const timeline =
-    flags.verbose === undefined ? undefined : (times: Timeline) => process.stderr.write(timesText(times));
+  const { explainText, reachText } = await import("./explain-text.js");
+  const say = (text: string): unknown => process.stderr.write(text);
+  const explain = (timeline: Timeline): void => {
+    if (flags.verbose === true) say(reachText(timeline));
+    if (flags.explain === true) say(explainText(timeline));
+  };
   const auth = await authOf(flags);
   const options = {
     auth,
@@ -128,17 +135,24 @@ async function invoke(
     connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),
     timeoutMs: flags.timeout,
   };
-  await using client = await connect(service, address, options);
+  await using client = await connect(service, address, options).catch((error: unknown) => {
+    // No call was made, so it came to none of its steps.
+    if (error instanceof RpcError) explain(error.timeline);
+    throw error;
+  });
   if (flags.verbose === true) {
-    process.stderr.write(`${service.name}.${key} (program ${service.program}, version ${service.version}, `);
-    process.stderr.write(`procedure ${procedure.number}) at ${client.$address}\n`);
+    say(`${service.name}.${key} (program ${service.program}, version ${service.version}, `);
+    say(`procedure ${procedure.number}) at ${client.$address}\n`);
   }
   // The first Ctrl-C ends the call, which says whether the procedure ran; the second ends the command.
   const abort = new AbortController();
   const onInterrupt = (): void => abort.abort();
   process.once("SIGINT", onInterrupt);
   try {
-    const result = await client[key]?.(...values, { signal: abort.signal, timeline });
+    const result = await client[key]?.(...values, {
+      signal: abort.signal,
+      explain: flags.verbose === true || flags.explain === true ? explain : undefined,
+    });
     return toJson(procedure.result.shape, result);
   } finally {
     process.removeListener("SIGINT", onInterrupt);
@@ -174,11 +188,4 @@ function report({ message, code, executed, status, attempts }: RpcError): string
   }
   if (attempts > 1) lines.push(`  attempts  ${attempts}`);
   return `${lines.join("\n")}\n`;
-}
-
-function timesText(times: Timeline): string {
-  const parts = Object.entries(times).map(
-    ([phase, ms]) => `  ${phase.padEnd(8)}${(ms as number).toFixed(3).padStart(10)} ms\n`,
-  );
-  return parts.join("");
 }

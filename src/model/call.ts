@@ -1,7 +1,8 @@
-import type { Executed, RpcError, Timeline } from "./error.js";
+import type { Executed, RpcError } from "./error.js";
 import type { Narrowed, Semantics } from "./semantics.js";
 import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
+import type { Timeline } from "./timeline.js";
 
 /** What every call takes last. `Declared` is what the procedure's contract says about repetition. */
 export interface CallOptions<Declared extends Semantics = Semantics> {
@@ -11,10 +12,12 @@ export interface CallOptions<Declared extends Semantics = Semantics> {
   readonly timeoutMs?: number | undefined;
   /** Narrows the guarantee for this call; default: what the contract declares. */
   readonly semantics?: Narrowed<Declared> | undefined;
-  /** The context of the call being handled: this call ends when that one does, by deadline or cancellation. */
+  /** The context of the call being handled: this call ends when that one does, by deadline or cancellation, and is of its trace. */
   readonly context?: CallContext | undefined;
-  /** Is given where the call's time went, when it ends, however it ends. */
-  readonly timeline?: ((timeline: Timeline) => void) | undefined;
+  /** Records the call's steps, and is given them when it ends, however it ends. A server that can is asked for its own. */
+  readonly explain?: ((timeline: Timeline) => void) | undefined;
+  /** The trace that the call is part of, as a `traceparent` of W3C Trace Context; default: that of `context`. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Who calls, as far as the transport and the authentication flavor know. */
@@ -68,6 +71,8 @@ export interface CallContext<Tx = unknown> {
    * neither does. Undefined for any other call, and where the server's store has no transactions.
    */
   readonly transaction: Tx;
+  /** The trace that the call is part of, as a `traceparent` of W3C Trace Context; undefined where nobody said. */
+  readonly traceparent: string | undefined;
 }
 
 /** A contract seen by its caller: one method per procedure, with the call's options last. */

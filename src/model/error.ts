@@ -1,3 +1,5 @@
+import { emptyTimeline, type Timeline } from "./timeline.js";
+
 /** Whether the procedure ran: never guessed. `no` means not then and not later. */
 export type Executed = "no" | "yes" | "unknown";
 
@@ -44,16 +46,6 @@ export interface ProtocolStatus {
   readonly why?: { readonly number: number; readonly text: string } | undefined;
 }
 
-/** Where the time of a call went, in milliseconds; a phase that did not happen is absent. */
-export interface Timeline {
-  resolve?: number;
-  connect?: number;
-  queue?: number;
-  send?: number;
-  wait?: number;
-  decode?: number;
-}
-
 export interface RpcErrorDetails {
   readonly executed: Executed;
   readonly status?: ProtocolStatus | undefined;
@@ -73,6 +65,7 @@ export class RpcError extends Error {
   readonly status: ProtocolStatus | undefined;
   readonly attempts: number;
   readonly peer: string | undefined;
+  /** Where the time went; empty when no call was made. */
   readonly timeline: Timeline;
 
   constructor(code: RpcErrorCode, message: string, details: RpcErrorDetails) {
@@ -82,6 +75,6 @@ export class RpcError extends Error {
     this.status = details.status;
     this.attempts = details.attempts ?? 0;
     this.peer = details.peer;
-    this.timeline = details.timeline ?? {};
+    this.timeline = details.timeline ?? emptyTimeline;
   }
 }

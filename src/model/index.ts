@@ -6,10 +6,20 @@ export {
   RpcError,
   type RpcErrorCode,
   type RpcErrorDetails,
-  type Timeline,
 } from "./error.js";
 export type { ResolveQuery, Resolver } from "./resolver.js";
 export { type Narrowed, narrows, type Semantics } from "./semantics.js";
 export type { ArgsOf, DeclaredOf, NullProcedure, Procedure, Protocol, ResultOf, Service } from "./service.js";
 export type * from "./shape.js";
 export type { ContextSignal, Signal } from "./signal.js";
+export {
+  type CallStep,
+  callSteps,
+  emptyTimeline,
+  type ReachTimes,
+  type ServerStep,
+  type ServerTimes,
+  type StepTime,
+  type Timeline,
+} from "./timeline.js";
+export { isTraceparent, traceparentLengthMax } from "./trace.js";

@@ -1,17 +1,20 @@
 import type { BackoffOptions } from "../call/backoff.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
+import { CallRecord } from "../call/steps.js";
 import { DatagramClientDrive } from "../drive/datagram-client.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamClientDrive } from "../drive/stream-client.js";
 import {
   type CallOptions,
   type ClientStats,
+  isTraceparent,
   narrows,
   type Resolver,
   RpcError,
   type RpcErrorCode,
   type Semantics,
   type Signal,
+  type Timeline,
 } from "../model/index.js";
 import { isDatagram, type Network, parseAddress } from "../net/index.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
@@ -70,6 +73,8 @@ export interface OncClientOptions {
   readonly probeTimeoutMs?: number | undefined;
   /** TLS 1.3 for `tcp:` addresses (asked for by AUTH_TLS, RFC 9289) and `tls:` ones (from the first byte). */
   readonly tls?: ClientTls | undefined;
+  /** Records the steps of every call, as the option of a call does, and is given them when it ends. */
+  readonly explain?: ((timeline: Timeline) => void) | undefined;
   /** Upgrades every connection before its first call. */
   readonly upgrade?: StreamUpgrade | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
@@ -94,17 +99,20 @@ export class OncChannel {
   readonly #engine: StreamClientEngine | DatagramClientEngine;
   readonly #timeoutMs: number;
   readonly #connects: () => number;
+  readonly #explain: OncClientOptions["explain"];
 
   private constructor(
     drive: Drive,
     engine: StreamClientEngine | DatagramClientEngine,
     timeoutMs: number,
     connects: () => number,
+    explain: OncClientOptions["explain"],
   ) {
     this.#drive = drive;
     this.#engine = engine;
     this.#timeoutMs = timeoutMs;
     this.#connects = connects;
+    this.#explain = explain;
   }
 
   /**
@@ -148,7 +156,7 @@ export class OncChannel {
       });
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
-      return new OncChannel(drive, engine, timeoutMs, () => 1);
+      return new OncChannel(drive, engine, timeoutMs, () => 1, options.explain);
     }
     const engine = new StreamClientEngine({
       ...options,
@@ -163,7 +171,7 @@ export class OncChannel {
       machine,
     });
     await drive.connect();
-    return new OncChannel(drive, engine, timeoutMs, () => drive.connects);
+    return new OncChannel(drive, engine, timeoutMs, () => drive.connects, options.explain);
   }
 
   /** The address in use, with the port. */
@@ -178,14 +186,17 @@ export class OncChannel {
   /** Makes a call. Never throws: every mistake is a rejection. */
   call(target: CallTarget, args: readonly unknown[], options: CallOptions | undefined): Promise<unknown> {
     const drive = this.#drive;
-    if (options !== undefined || drive.closed) return this.#callWith(target, args, options ?? {});
+    if (options !== undefined || drive.closed || this.#explain !== undefined) {
+      return this.#callWith(target, args, options ?? {});
+    }
     return new Promise((resolve, reject) => {
       const startedAt = drive.now();
       const life = {
         semantics: target.semantics,
         startedAt,
         deadline: startedAt + this.#timeoutMs,
-        timeline: undefined,
+        record: undefined,
+        traceparent: undefined,
       };
       drive.start(new ClientCall(target, args, life, resolve, reject));
     });
@@ -193,6 +204,7 @@ export class OncChannel {
 
   #callWith(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const drive = this.#drive;
+    const startedAt = drive.now();
     const refuse = (code: RpcErrorCode, message: string, cause?: unknown): Promise<never> =>
       Promise.reject(
         new RpcError(code, `${target.name} to ${this.address}: ${message}`, {
@@ -204,21 +216,39 @@ export class OncChannel {
       );
     if (drive.closed) return refuse("closed", "the client was closed");
     const { timeoutMs = this.#timeoutMs, context, semantics = target.semantics } = options;
+    const { traceparent = context?.traceparent } = options;
     const badTimeout = timeoutProblem(timeoutMs);
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
     const badSemantics = semanticsProblem(target.semantics, semantics);
     if (badSemantics !== undefined) return refuse("invalid-argument", badSemantics);
+    if (traceparent !== undefined && !isTraceparent(traceparent)) {
+      return refuse("invalid-argument", `traceparent ${JSON.stringify(traceparent)} is not one of W3C Trace Context`);
+    }
     const signals = [options.signal, context?.signal].filter((signal) => signal !== undefined);
     const fired = signals.find((signal) => signal.aborted);
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
     return new Promise((resolve, reject) => {
-      const startedAt = drive.now();
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
-      const life = { semantics, startedAt, deadline, timeline: options.timeline };
+      const record = this.#recordOf(options, startedAt);
+      const life = { semantics, startedAt, deadline, record, traceparent };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
       drive.start(call);
     });
+  }
+
+  /** What measures a call's steps; undefined where nobody asks. */
+  #recordOf({ explain }: CallOptions, startedAt: number): CallRecord | undefined {
+    const told = [explain, this.#explain].filter((tell) => tell !== undefined);
+    if (told.length === 0) return undefined;
+    return new CallRecord(
+      () => this.#drive.now(),
+      startedAt,
+      true,
+      (timeline) => {
+        for (const tell of told) tellSafely(() => tell(timeline));
+      },
+    );
   }
 
   async ready(): Promise<void> {
@@ -251,6 +281,17 @@ function semanticsProblem(declared: Semantics, asked: Semantics): string | undef
   if (!narrows(declared, asked)) return `the contract declares ${declared}, which ${asked} would widen`;
   if (asked === "exactly-once" || declared === "exactly-once") return "this server cannot give exactly-once";
   return undefined;
+}
+
+/** What a user's function throws is no concern of the call: it is thrown where nobody is in the middle of anything. */
+function tellSafely(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** @returns what takes the listeners away again */

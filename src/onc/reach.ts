@@ -1,5 +1,5 @@
 import type { Clock } from "../drive/clock.js";
-import { type ResolveQuery, type Resolver, RpcError, type Timeline } from "../model/index.js";
+import { type ReachTimes, type ResolveQuery, type Resolver, RpcError } from "../model/index.js";
 import {
   type Address,
   type CompleteAddress,
@@ -46,7 +46,7 @@ export interface Reach {
   /** TLS, where the address or the options want it; made once for all connections. */
   readonly layer: StreamLayer | undefined;
   /** Is told the peer's complete address, and how long it took to reach it. */
-  readonly onReached: (peer: string, times: Pick<Timeline, "resolve" | "connect">) => void;
+  readonly onReached: (peer: string, times: ReachTimes) => void;
 }
 
 /**
@@ -153,8 +153,8 @@ function notResolved(error: unknown, address: string): RpcError {
 function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
   const asked = "port" in reach.address && reach.address.port === undefined;
   reach.onReached(peer, {
-    ...(asked ? { resolve: resolvedAt - startedAt } : {}),
-    connect: reach.clock.now() - resolvedAt,
+    ...(asked ? { resolveMs: resolvedAt - startedAt } : {}),
+    connectMs: reach.clock.now() - resolvedAt,
   });
 }
 

@@ -155,11 +155,11 @@ describe("farcall call", () => {
     });
   });
 
-  it("says with --verbose on stderr what was called and where the time went", async () => {
+  it("says with --verbose on stderr what was called and how long it took", async () => {
     const { code, stdout, stderr } = await call("count", "1", "--verbose");
     expect([code, stdout]).toEqual([0, '{"value":0,"next":null}\n']);
     expect(stderr).toContain(`PROBE_PROG.count (program 536873368, version 1, procedure 2) at ${tcp}\n`);
-    for (const phase of ["connect", "wait"])
+    for (const phase of ["connect", "call"])
       expect(stderr).toMatch(new RegExp(`^ {2}${phase} +\\d+\\.\\d{3} ms$`, "m"));
   });
 

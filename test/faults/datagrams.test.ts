@@ -78,12 +78,12 @@ async function run(
     timeoutMs: options.timeoutMs,
   });
   const make = async (record: Record): Promise<void> => {
-    const timeline = (): void => void record.ends++;
+    const explain = (): void => void record.ends++;
     try {
       // What may run twice is to be asked for until it is answered.
       record.value = record.repeatable
-        ? await client.read(record.id, { timeline, timeoutMs: 15_000 })
-        : await client.add(record.id, { timeline });
+        ? await client.read(record.id, { explain, timeoutMs: 15_000 })
+        : await client.add(record.id, { explain });
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       record.error = error;
@@ -272,7 +272,7 @@ describe("a client's datagrams", () => {
       retransmit: { initialMs: 2, minMs: 1 },
     });
     const seen: Timeline[] = [];
-    expect(await client.read(7, { timeline: (timeline) => seen.push(timeline) })).toBe(7);
+    expect(await client.read(7, { explain: (timeline) => seen.push(timeline) })).toBe(7);
     expect(xids.size).toBe(1);
     expect(client.$stats().retransmissions).toBeGreaterThanOrEqual(4);
     expect(seen).toHaveLength(1);

@@ -54,11 +54,11 @@ async function run(seed: number, count: number): Promise<{ records: Record[]; cu
   const make = async (record: Record): Promise<void> => {
     await later(upTo(120));
     const filler = new Uint8Array(random() < 0.2 ? upTo(20_000) : upTo(40));
-    const timeline = (): void => void record.ends++;
+    const explain = (): void => void record.ends++;
     try {
       record.value = record.repeatable
-        ? await client.read(record.id, filler, { timeline, timeoutMs: 15_000 })
-        : await client.add(record.id, filler, { timeline });
+        ? await client.read(record.id, filler, { explain, timeoutMs: 15_000 })
+        : await client.add(record.id, filler, { explain });
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       record.error = error;

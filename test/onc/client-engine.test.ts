@@ -212,7 +212,13 @@ describe("a stream client's engine", () => {
     const sent = call(2, 50, 50);
     engine.tick(100);
     expect(sent.error).toMatchObject({ code: "deadline-exceeded", executed: "unknown", attempts: 1 });
-    expect(sent.error?.timeline).toMatchObject({ queue: 0, wait: 50 });
+    expect(sent.error?.timeline).toMatchObject({
+      steps: [
+        { step: "send", startMs: 0, durationMs: 0 },
+        { step: "network", startMs: 0, durationMs: 50 },
+      ],
+      totalMs: 50,
+    });
   });
 
   it("sends what was queued when the connection opens, in order", () => {

@@ -1,6 +1,7 @@
 import { Evidence } from "../../call/executed.js";
 import type { Identified } from "../../call/pending.js";
-import type { RpcError, Semantics, Timeline } from "../../model/index.js";
+import type { CallRecord } from "../../call/steps.js";
+import type { RpcError, Semantics } from "../../model/index.js";
 import { nothing, type XdrCodec } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
@@ -29,7 +30,10 @@ export interface CallLife {
   /** When it starts and when it ends at the latest, in milliseconds of the engine's clock. */
   readonly startedAt: number;
   readonly deadline: number;
-  readonly timeline?: ((timeline: Timeline) => void) | undefined;
+  /** Measures its steps; absent where nobody asks. */
+  readonly record?: CallRecord | undefined;
+  /** The trace that it is part of, to be carried where the wire has a place for it. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -60,7 +64,8 @@ export class ClientCall extends Evidence implements Identified {
   refreshed = false;
   /** Takes the listener of the caller's signal away. */
   release: (() => void) | undefined = undefined;
-  readonly timeline: ((timeline: Timeline) => void) | undefined;
+  readonly record: CallRecord | undefined;
+  readonly traceparent: string | undefined;
 
   constructor(
     target: CallTarget,
@@ -75,7 +80,8 @@ export class ClientCall extends Evidence implements Identified {
     this.semantics = life.semantics;
     this.startedAt = life.startedAt;
     this.deadline = life.deadline;
-    this.timeline = life.timeline;
+    this.record = life.record;
+    this.traceparent = life.traceparent;
     this.resolve = resolve;
     this.reject = reject;
   }

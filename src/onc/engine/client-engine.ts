@@ -1,6 +1,8 @@
 import { PendingTable } from "../../call/pending.js";
+import { coarseTimeline } from "../../call/steps.js";
 import {
   type ClientStats,
+  type ReachTimes,
   RpcError,
   type RpcErrorCode,
   type RpcErrorDetails,
@@ -38,7 +40,7 @@ export abstract class ClientEngine {
   deadline: number = Number.POSITIVE_INFINITY;
   readonly auth: ClientAuth;
   /** How long it took to find and reach the peer, for time-lines. */
-  reach: Pick<Timeline, "resolve" | "connect"> = {};
+  reach: ReachTimes = {};
   peer: string;
 
   protected readonly pending: PendingTable<ClientCall>;
@@ -72,12 +74,14 @@ export abstract class ClientEngine {
   /** Starts a call. It ends by its `resolve` or `reject`, possibly before this returns. */
   start(call: ClientCall): void {
     this.calls++;
+    call.record?.enter("stub");
     if (this.pending.size >= this.#pendingMax) {
       call.release?.();
       call.reject(
         this.failure(call, "busy", `${this.#pendingMax} calls are pending already (pendingCallsMax)`, {
           executed: "no",
           status: clntStatus(ClntStat.RPC_CANTSEND),
+          timeline: this.#timelineOf(call, call.startedAt),
         }),
       );
       return;
@@ -137,11 +141,13 @@ export abstract class ClientEngine {
 
   /** Writes the whole call message: RFC 5531, section 9. `start` is where it begins in the writer. */
   protected encodeCall(w: XdrWriter, call: ClientCall): void {
+    call.record?.enter("marshal");
     this.#encodeHeader(w, call);
     call.argsAt = w.position;
     const { args } = call.target;
     if (this.auth.wrapArgs === undefined) args.encode(w, call.args);
     else this.auth.wrapArgs(w, (inner) => args.encode(inner, call.args));
+    call.record?.enter("send");
   }
 
   #encodeHeader(w: XdrWriter, call: ClientCall): void {
@@ -187,6 +193,7 @@ export abstract class ClientEngine {
         executed: "no",
         cause: explained,
         status: clntStatus(ClntStat.RPC_CANTENCODEARGS),
+        timeline: this.#timelineOf(call, call.startedAt),
       }),
     );
   }
@@ -204,6 +211,7 @@ export abstract class ClientEngine {
       this.strayReplies++;
       return undefined;
     }
+    call.record?.enter("return");
     try {
       header.readBody(r);
     } catch (error) {
@@ -241,7 +249,7 @@ export abstract class ClientEngine {
       return;
     }
     if (!this.#end(call)) return;
-    call.timeline?.(this.#timelineOf(call, now));
+    call.record?.end(this.reach);
     call.resolve(value);
   }
 
@@ -307,7 +315,6 @@ export abstract class ClientEngine {
   ): void {
     if (!this.#end(call)) return;
     const timeline = this.#timelineOf(call, now);
-    call.timeline?.(timeline);
     call.reject(this.failure(call, code, message, { ...details, executed: call.executed, timeline }));
   }
 
@@ -329,8 +336,7 @@ export abstract class ClientEngine {
   }
 
   #timelineOf(call: ClientCall, now: number): Timeline {
-    if (call.sentAt < 0) return { ...this.reach, queue: now - call.startedAt };
-    return { ...this.reach, queue: call.sentAt - call.startedAt, wait: now - call.sentAt };
+    return call.record?.end(this.reach) ?? coarseTimeline(call.startedAt, call.sentAt, now, this.reach);
   }
 }
 

@@ -112,6 +112,7 @@ export class DatagramClientEngine extends ClientEngine {
       this.#flyingBytes += message.length;
     }
     call.transmissions++;
+    call.record?.enter("network");
     if (call.transmissions > 1) this.retransmissions++;
     this.outbox.push(message);
     if (call.repeatable) {

@@ -1,3 +1,4 @@
+import type { CallRecord } from "../../call/steps.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { recordMark } from "../record.js";
 
@@ -31,6 +32,8 @@ export interface Outgoing {
  */
 export class Outbox {
   #writer: XdrWriter | undefined;
+  /** Records of calls that wait to be taken. */
+  #records: CallRecord[] | undefined;
 
   /** Bytes that wait to be taken. */
   get size(): number {
@@ -62,13 +65,25 @@ export class Outbox {
     this.commit(at);
   }
 
+  /** The message that was added last is of a call whose steps are measured. */
+  measure(record: CallRecord): void {
+    this.#records ??= [];
+    this.#records.push(record);
+  }
+
   /** Takes what is there; undefined when nothing is. */
   take(): Outgoing | undefined {
     const writer = this.#writer;
     if (writer === undefined || writer.position === 0) return undefined;
     this.#writer = undefined;
+    if (this.#records !== undefined) this.#taken(this.#records);
     const bytes = writer.view();
     return { bytes, written: () => release(writer) };
+  }
+
+  #taken(records: CallRecord[]): void {
+    for (const record of records) record.enter("network");
+    this.#records = undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SessionObjects } from "../../call/lifetime.js";
 import type { FreshClaim, ReplyKey } from "../../call/reply-cache.js";
+import type { ServerRecord } from "../../call/steps.js";
 import type { CallContext, Caller, ContextSignal, Semantics, TlsPeer } from "../../model/index.js";
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
@@ -118,6 +119,10 @@ export class ServerCall implements CallContext {
   ended = false;
   /** Set while it is filtered for duplicates. */
   filtered: FilteredCall | undefined = undefined;
+  /** The trace that it is part of, where the wire carries one. */
+  traceparent: string | undefined = undefined;
+  /** Measures its steps; undefined where nobody asks. */
+  record: ServerRecord | undefined = undefined;
   #aborter: Aborter | undefined;
 
   constructor(

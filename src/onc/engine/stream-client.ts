@@ -141,6 +141,7 @@ export class StreamClientEngine extends ClientEngine {
     if (call.sentAt < 0) call.sentAt = now;
     call.link = link;
     call.transmissions++;
+    if (call.record !== undefined) link.outbox.measure(call.record);
     link.lastTarget = call.target;
     if (link.waiting++ === 0) {
       link.heardAt = now;
@@ -198,6 +199,7 @@ export class StreamClientEngine extends ClientEngine {
       if (call.link !== link) return;
       const message = call.repeatable && call !== link.probe ? this.kept(call) : undefined;
       if (message !== undefined) {
+        call.record?.enter("send");
         call.link = undefined;
         link.waiting--;
         this.#queuedBytes += message.length;

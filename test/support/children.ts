@@ -32,7 +32,8 @@ async function bundle(name: string): Promise<string> {
     configFile: false,
     logLevel: "error",
     resolve: { conditions },
-    ssr: { noExternal: true, resolve: { conditions } },
+    // Drivers of databases bring binaries, which no bundle can hold.
+    ssr: { noExternal: true, external: ["libsql", "better-sqlite3", "pg"], resolve: { conditions } },
     build: { write: false, target: "node20", minify: false, ssr: join(root, `test/support/children/${name}.ts`) },
   });
   if (Array.isArray(result) || !("output" in result)) throw new Error("not one bundle");

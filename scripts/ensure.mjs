@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 const scratch = join(root, ".build");
 
-const steps = { install, peers, build, examples, bench };
+const steps = { install, peers, build, examples, bench, crashTable };
 
 for (const name of process.argv.slice(2)) {
   const step = steps[name];
@@ -34,7 +34,10 @@ function install(folder = root) {
   // them leaves the others out. The lockfile's versions hold all the same, and --no-save keeps it as it is.
   // A registry that stumbles once should not fail a first try of the project.
   for (let attempt = 1; ; attempt++) {
-    const { status } = run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], folder);
+    const args = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+    // Nothing that is only compared with needs a script of its own to run.
+    if (folder !== root) args.push("--ignore-scripts");
+    const { status } = run("npm", args, folder);
     if (status === 0) return;
     if (attempt === 3) fail("ensure: npm install failed");
     note(`npm install failed; attempt ${attempt + 1} of 3`);
@@ -88,9 +91,7 @@ function bench() {
   peers();
   build();
   install(folder);
-  // The folder is a package of its own, so `farcall` does not mean its parent without this.
-  const link = join(folder, "node_modules/farcall");
-  if (!existsSync(link)) symlinkSync(root, link, "junction");
+  linkFarcall(folder);
   gen(["bench/bench.x", "-o", "bench/generated"]);
   compile({
     name: "bench",
@@ -101,6 +102,26 @@ function bench() {
       ...["contenders", "codec", "generated"],
     ].map((path) => `bench/${path}`),
   });
+}
+
+/** Installs farcall's rivals, and compiles the crash table against dist. */
+function crashTable() {
+  const folder = join(root, "crash-table/rivals");
+  build();
+  install(folder);
+  linkFarcall(folder);
+  compile({
+    name: "crash-table",
+    project: "crash-table/tsconfig.json",
+    output: join(folder, "dist"),
+    inputs: ["crash-table", "src"],
+  });
+}
+
+/** The folder is a package of its own, so `farcall` does not mean its parent without this. */
+function linkFarcall(folder) {
+  const link = join(folder, "node_modules/farcall");
+  if (!existsSync(link)) symlinkSync(root, link, "junction");
 }
 
 function gen(args) {
@@ -153,6 +174,7 @@ function digestOf(paths) {
   const visit = (path) => {
     for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const child = join(path, entry.name);
+      if (["node_modules", "dist"].includes(entry.name)) continue;
       if (entry.isDirectory()) visit(child);
       else add(child);
     }

@@ -18,7 +18,19 @@ const onc = [
 ];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
 const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
-const beneath = [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc, "binder"];
+const beneath = [
+  ...contracts,
+  "xdr",
+  "call",
+  "net",
+  "drive",
+  "store",
+  "onc",
+  ...onc,
+  "xmlrpc",
+  "xmlrpc/codec",
+  "binder",
+];
 
 const rooms: Rooms = {
   // The contracts between all rooms, and the bytes that they are about.
@@ -40,6 +52,9 @@ const rooms: Rooms = {
   "onc/session": { may: [...contracts, "xdr", "call", "onc/status.ts", "onc/message.ts"], pure: true },
   "onc/engine": { may: [...contracts, "xdr", "call", ...onc], pure: true },
 
+  // XML-RPC as text: values, messages, contracts. The parser of XML is a library.
+  "xmlrpc/codec": { may: contracts, pure: true, packages: ["saxes"] },
+
   // Sockets, and what runs a core over them. Neither knows a protocol.
   net: { may: contracts },
   drive: { may: [...contracts, "call", "net"] },
@@ -49,6 +64,9 @@ const rooms: Rooms = {
 
   // The rest of ONC RPC: descriptions, client, server, classic face.
   onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", ...onc] },
+
+  // The rest of XML-RPC: descriptions, and its HTTP.
+  xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "xmlrpc/codec"] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },

@@ -1,6 +1,6 @@
+import { describe } from "../model/describe.js";
 import type { ArrayShape } from "../model/index.js";
 import type { XdrCodec } from "./codec.js";
-import { describe } from "./describe.js";
 import { checkLength, lengthMax } from "./limits.js";
 import type { XdrReader } from "./reader.js";
 import { sizeMin } from "./size.js";

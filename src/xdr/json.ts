@@ -16,11 +16,12 @@
  * | `T *` | the value or `null` |
  * | void | `null` |
  */
+
+import { fromBase64, toBase64 } from "../bytes/base64.js";
+import { describe } from "../model/describe.js";
 import { EncodeError, type Shape, type UnionShape } from "../model/index.js";
-import { fromBase64, toBase64 } from "./base64.js";
-import { describe } from "./describe.js";
+import { getProperty, type Properties, setProperty } from "../model/property.js";
 import { Checker } from "./locate.js";
-import { getProperty, type Properties, setProperty } from "./property.js";
 import { Quadruple } from "./quadruple.js";
 import { Fault, type Frame, type Leaf, missing, unnamed, type Visitor, walk } from "./walk.js";
 

@@ -2,10 +2,11 @@
  * Finds the field that an error is about. Codecs do not keep a path while they work, which would cost every value;
  * when one fails, the value (or the bytes) is walked once more along its shape.
  */
+
+import { describe } from "../model/describe.js";
 import { DecodeError, EncodeError, type Shape, type UnionShape } from "../model/index.js";
-import { describe } from "./describe.js";
+import { getProperty } from "../model/property.js";
 import { LocatingReader } from "./locate-bytes.js";
-import { getProperty } from "./property.js";
 import type { Quadruple } from "./quadruple.js";
 import { XdrReader, type XdrReaderOptions } from "./reader.js";
 import { Fault, type Frame, type Leaf, type Located, noCase, unnamed, type Visitor, walk } from "./walk.js";

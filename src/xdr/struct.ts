@@ -1,8 +1,8 @@
+import { describe } from "../model/describe.js";
 import type { Shape } from "../model/index.js";
+import { getProperty, isProperties, type Properties, setProperty } from "../model/property.js";
 import type { ValueOf, XdrCodec } from "./codec.js";
-import { describe } from "./describe.js";
 import { isNextOf } from "./optional.js";
-import { getProperty, isProperties, type Properties, setProperty } from "./property.js";
 import type { XdrReader } from "./reader.js";
 import type { XdrWriter } from "./writer.js";
 

@@ -1,7 +1,7 @@
+import { describe } from "../model/describe.js";
 import type { Shape, UnionShape } from "../model/index.js";
+import { getProperty, isProperties, type Properties, setProperty } from "../model/property.js";
 import type { ValueOf, XdrCodec } from "./codec.js";
-import { describe } from "./describe.js";
-import { getProperty, isProperties, type Properties, setProperty } from "./property.js";
 import type { XdrReader } from "./reader.js";
 import { unnamed } from "./walk.js";
 import type { XdrWriter } from "./writer.js";

@@ -2,9 +2,10 @@
  * Walks a value along its shape, without recursion: a linked list of any length is a deep value. What error reports
  * and JSON have in common.
  */
+
+import { describe } from "../model/describe.js";
 import type { ArrayShape, FieldShape, ReferenceShape, Shape, StructShape, UnionShape } from "../model/index.js";
-import { describe } from "./describe.js";
-import { getProperty, isProperties } from "./property.js";
+import { getProperty, isProperties } from "../model/property.js";
 
 export type Composite = ArrayShape | StructShape | UnionShape;
 export type Leaf = Exclude<Shape, Composite | { kind: "optional" } | { kind: "reference" }>;

@@ -1,6 +1,6 @@
 import { Writer, type WriterOptions } from "../bytes/index.js";
+import { describe } from "../model/describe.js";
 import { EncodeError } from "../model/index.js";
-import { describe } from "./describe.js";
 import { depthMaxDefault, lengthMax } from "./limits.js";
 import { Quadruple } from "./quadruple.js";
 

@@ -6,7 +6,7 @@ import { parseSync } from "oxc-parser";
 export interface Room {
   /** Other rooms, by path. Its own files are always allowed. */
   readonly may: readonly string[];
-  /** No `node:*`, no package: the room runs anywhere. Such rooms compile in tsconfig.core.json, without Node's types. */
+  /** No `node:*`, and only packages that run anywhere as well. Such rooms compile in tsconfig.core.json, without Node's types. */
   readonly pure?: true;
   /** Packages from the registry; none unless named. */
   readonly packages?: readonly string[];

@@ -1,7 +1,7 @@
+import { toBase64 } from "../../bytes/base64.js";
 import type { Shape, StructShape, UnionShape } from "../../model/index.js";
-import { toBase64 } from "../../xdr/base64.js";
+import { getProperty, type Properties } from "../../model/property.js";
 import { toJson } from "../../xdr/index.js";
-import { getProperty, type Properties } from "../../xdr/property.js";
 import { armOf, unnamed } from "../../xdr/walk.js";
 
 /** Characters after which a preview comes to its end: some four lines of a terminal. */

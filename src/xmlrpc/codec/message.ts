@@ -1,0 +1,273 @@
+// The two messages, both ways, in memory and in pieces.
+
+import { describe } from "../../model/describe.js";
+import { EncodeError, RpcError } from "../../model/index.js";
+import { MessageBuilder, type MessageKind } from "./builder.js";
+import { CharsetReader } from "./charset.js";
+import { XmlRpcDecodeError } from "./error.js";
+import { declarationOf, EscapeError, encodeText, escapeText, mendText } from "./escape.js";
+import { type Settings, settingsOf, type XmlRpcOptions } from "./options.js";
+import { XmlReader } from "./parser.js";
+import type { XmlRpcType } from "./type.js";
+import type { XmlRpcValue } from "./value.js";
+import { extensionNamespace, XmlRpcWriter } from "./writer.js";
+
+/** A call as it arrived. */
+export interface DecodedCall {
+  readonly method: string;
+  readonly params: readonly XmlRpcValue[];
+}
+
+/** What a peer says instead of a result. */
+export interface Fault {
+  readonly code: number;
+  readonly string: string;
+}
+
+/** An answer as it arrived. */
+export type DecodedResponse =
+  | { readonly value: XmlRpcValue; readonly fault?: undefined }
+  | { readonly value?: undefined; readonly fault: Fault };
+
+/** How a document is read, with what was said about it outside of it. */
+export interface DecodeOptions extends XmlRpcOptions {
+  /** The `charset` of the HTTP header Content-Type. It goes before the document's own declaration. */
+  readonly charset?: string | undefined;
+}
+
+// --- encode
+
+/**
+ * The document of a call. Without parameters `params` is written empty, which every server takes.
+ *
+ * @param types of the parameters, where a contract gives them; otherwise JavaScript's types decide
+ * @throws EncodeError for a value that XML-RPC cannot carry exactly, with its path, such as `params[0].items[3].id`
+ */
+export function encodeCall(
+  method: string,
+  params: readonly unknown[] = [],
+  options: XmlRpcOptions = {},
+  types?: readonly XmlRpcType<unknown>[],
+): Uint8Array<ArrayBuffer> {
+  const settings = settingsOf(options);
+  const writer = new XmlRpcWriter(settings, "");
+  writer.text = `<methodCall${namespace(settings)}><methodName>${nameText(method, settings)}</methodName><params>`;
+  for (let i = 0; i < params.length; i++) {
+    writer.root(`params[${i}]`);
+    writer.text += "<param>";
+    const type = types?.[i];
+    if (type === undefined) writer.value(params[i]);
+    else type.encode(writer, params[i]);
+    writer.text += "</param>";
+  }
+  writer.text += "</params></methodCall>";
+  return finish(writer);
+}
+
+/**
+ * The document of an answer. A result of `undefined` is what a procedure without a result answers: XML-RPC has no word
+ * for that, so an empty string goes, or `nil` where the options allow it.
+ *
+ * @param type of the result, where a contract gives it
+ * @throws EncodeError for a value that XML-RPC cannot carry exactly, with its path, such as `result.items[3].id`
+ */
+export function encodeResponse(
+  value: unknown,
+  options: XmlRpcOptions = {},
+  type?: XmlRpcType<unknown>,
+): Uint8Array<ArrayBuffer> {
+  const settings = settingsOf(options);
+  const writer = new XmlRpcWriter(settings, "result");
+  writer.text = `<methodResponse${namespace(settings)}><params><param>`;
+  if (type !== undefined) type.encode(writer, value);
+  else if (value === undefined) writer.nothing();
+  else writer.value(value);
+  writer.text += "</param></params></methodResponse>";
+  return finish(writer);
+}
+
+/**
+ * The document of a fault. It must arrive, so characters that cannot be written are replaced in its text.
+ *
+ * @param code a whole number of 32 bits
+ * @throws RpcError `invalid-argument` for another code
+ */
+export function encodeFault(code: number, string: string, options: XmlRpcOptions = {}): Uint8Array<ArrayBuffer> {
+  const settings = settingsOf(options);
+  if (!Number.isInteger(code) || (code | 0) !== code) {
+    throw new RpcError("invalid-argument", `a fault code must be a whole number of 32 bits, not ${describe(code)}`, {
+      executed: "unknown",
+    });
+  }
+  const text = escapeText(mendText(string, settings), settings);
+  const type = settings.integers === "i4" ? "i4" : "int";
+  return encodeText(
+    `${declarationOf(settings.encoding)}<methodResponse><fault><value><struct>` +
+      `<member><name>faultCode</name><value><${type}>${code + 0}</${type}></value></member>` +
+      `<member><name>faultString</name><value><string>${text}</string></value></member>` +
+      `</struct></value></fault></methodResponse>`,
+    settings.encoding,
+  );
+}
+
+function finish(writer: XmlRpcWriter): Uint8Array<ArrayBuffer> {
+  const { encoding, documentSizeMax } = writer.settings;
+  const bytes = encodeText(declarationOf(encoding) + writer.text, encoding);
+  if (bytes.length > documentSizeMax) {
+    throw new EncodeError(`the document has ${bytes.length} bytes, more than documentSizeMax, ${documentSizeMax}`);
+  }
+  return bytes;
+}
+
+/** The one namespace, and only where it is used. */
+function namespace({ nil, bigints }: Settings): string {
+  return nil === "ex:nil" || bigints === "ex:i8" ? ` xmlns:ex="${extensionNamespace}"` : "";
+}
+
+function nameText(method: string, settings: Settings): string {
+  if (typeof method !== "string" || method === "") throw new EncodeError(`${describe(method)} is no method's name`);
+  if (method.length > settings.nameLengthMax) {
+    throw new EncodeError(`the method's name is longer than nameLengthMax, ${settings.nameLengthMax} characters`);
+  }
+  if (settings.strict && !/^[A-Za-z0-9_.:/]+$/.test(method)) {
+    throw new EncodeError(`the method's name ${describe(method)} has characters that method names do not have`);
+  }
+  if (/^[ \t\r\n]|[ \t\r\n]$/.test(method)) {
+    throw new EncodeError(`the method's name ${describe(method)} begins or ends with white space`);
+  }
+  try {
+    return escapeText(method, settings);
+  } catch (error) {
+    if (error instanceof EscapeError) throw new EncodeError(`the method's name: ${error.message}`);
+    throw error;
+  }
+}
+
+// --- decode
+
+/** @throws XmlRpcDecodeError for a document that is no call, or more than the limits allow */
+export function decodeCall(document: Uint8Array, options: DecodeOptions = {}): DecodedCall {
+  const decoder = new CallDecoder(options);
+  decoder.push(document);
+  return decoder.end();
+}
+
+/** @throws XmlRpcDecodeError for a document that is no answer, or more than the limits allow */
+export function decodeResponse(document: Uint8Array, options: DecodeOptions = {}): DecodedResponse {
+  const decoder = new ResponseDecoder(options);
+  decoder.push(document);
+  return decoder.end();
+}
+
+/** Reads a document in pieces, as a network brings it. What was read is kept as values, never as text. */
+class MessageDecoder {
+  protected readonly settings: Settings;
+  protected readonly builder: MessageBuilder;
+  readonly #xml: XmlReader;
+  readonly #bytes: CharsetReader;
+
+  constructor(kind: MessageKind, options: DecodeOptions) {
+    this.settings = settingsOf(options);
+    this.builder = new MessageBuilder(kind, this.settings);
+    this.#xml = new XmlReader(this.builder, this.settings.strict);
+    this.#bytes = new CharsetReader(this.settings, options.charset, (text) => this.#xml.write(text));
+  }
+
+  /**
+   * Reads a piece of any size. The bytes may be used again afterwards.
+   *
+   * @throws XmlRpcDecodeError as soon as it is clear that the document cannot be read; the decoder is of no use then
+   */
+  push(chunk: Uint8Array): void {
+    this.#bytes.push(chunk);
+  }
+
+  protected finish(): void {
+    this.#bytes.end();
+    this.#xml.end();
+  }
+}
+
+/** Reads a call in pieces. */
+export class CallDecoder extends MessageDecoder {
+  constructor(options: DecodeOptions = {}) {
+    super("methodCall", options);
+  }
+
+  /**
+   * After the last piece.
+   *
+   * @throws XmlRpcDecodeError for a document that is not whole, or no call
+   */
+  end(): DecodedCall {
+    this.finish();
+    const { method, params = [] } = this.builder;
+    if (method === undefined) throw new XmlRpcDecodeError("message", "a methodCall without a methodName");
+    return { method, params };
+  }
+}
+
+/** Reads an answer in pieces. */
+export class ResponseDecoder extends MessageDecoder {
+  constructor(options: DecodeOptions = {}) {
+    super("methodResponse", options);
+  }
+
+  /**
+   * After the last piece.
+   *
+   * @throws XmlRpcDecodeError for a document that is not whole, or no answer
+   */
+  end(): DecodedResponse {
+    this.finish();
+    const { fault, params } = this.builder;
+    if (fault !== undefined) return { fault: readFault(fault, this.settings.strict) };
+    const value = params?.[0];
+    if (value !== undefined) return { value };
+    if (params === undefined || this.settings.strict) {
+      throw new XmlRpcDecodeError("message", `a methodResponse without a ${params === undefined ? "params" : "param"}`);
+    }
+    // Servers in some languages answer so for a procedure without a result.
+    return { value: null };
+  }
+}
+
+/** A struct of exactly faultCode, an int, and faultString, a string; `compat` takes what peers make of it. */
+function readFault(value: XmlRpcValue, strict: boolean): Fault {
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    Array.isArray(value) ||
+    Object.getPrototypeOf(value) !== Object.prototype
+  ) {
+    throw new XmlRpcDecodeError("message", "the fault is no struct", "fault");
+  }
+  const members = value as Record<string, XmlRpcValue>;
+  const { faultCode, faultString } = members;
+  if (strict) {
+    if (typeof faultCode !== "number" || !Number.isInteger(faultCode)) {
+      throw new XmlRpcDecodeError("message", "expected an int", "fault.faultCode");
+    }
+    if (typeof faultString !== "string") {
+      throw new XmlRpcDecodeError("message", "expected a string", "fault.faultString");
+    }
+    if (Object.keys(members).length > 2) {
+      throw new XmlRpcDecodeError("message", "a fault has no members but faultCode and faultString", "fault");
+    }
+    return { code: faultCode, string: faultString };
+  }
+  if (faultCode === undefined && faultString === undefined) {
+    throw new XmlRpcDecodeError("message", "the fault has neither faultCode nor faultString", "fault");
+  }
+  return looseFault(faultCode, faultString);
+}
+
+/** Some send the code as a string of digits, and some a text there and nothing in the string. */
+function looseFault(faultCode: XmlRpcValue | undefined, faultString: XmlRpcValue | undefined): Fault {
+  const string = typeof faultString === "string" ? faultString : "";
+  if (typeof faultCode === "string" && !/^[+-]?[0-9]{1,10}$/.test(faultCode)) {
+    return { code: 0, string: string === "" ? faultCode : `${faultCode}: ${string}` };
+  }
+  const code = Number(faultCode ?? 0);
+  return { code: Number.isSafeInteger(code) ? code : 0, string };
+}

@@ -45,11 +45,15 @@ function tcpStream(socket: Socket): Stream {
   );
 }
 
-/** Waits until the socket is connected; destroys it otherwise. */
-export function connected(socket: Socket, signal: AbortSignal | undefined): Promise<void> {
+/** Waits until the socket is connected, by `event`; destroys it otherwise. */
+export function connected(
+  socket: Socket,
+  signal: AbortSignal | undefined,
+  event: "connect" | "secureConnect" = "connect",
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (error?: unknown): void => {
-      socket.off("connect", onConnect);
+      socket.off(event, onConnect);
       socket.off("error", finish);
       signal?.removeEventListener("abort", onAbort);
       if (error === undefined) return resolve();
@@ -59,7 +63,7 @@ export function connected(socket: Socket, signal: AbortSignal | undefined): Prom
     };
     const onConnect = (): void => finish();
     const onAbort = (): void => finish(signal?.reason ?? new Error("aborted"));
-    socket.once("connect", onConnect);
+    socket.once(event, onConnect);
     socket.once("error", finish);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });

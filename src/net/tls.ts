@@ -1,5 +1,12 @@
 import type { Socket } from "node:net";
-import { connect, createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
+import {
+  connect,
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  TLSSocket,
+  type TlsOptions,
+} from "node:tls";
 import { RpcError, type TlsPeer } from "../model/index.js";
 import { NodeStream } from "./node-stream.js";
 import type { StreamLayer } from "./stream.js";
@@ -39,13 +46,7 @@ const handshakeTimeoutMs = 5_000;
  * @throws RpcError `invalid-argument` for keys or certificates that cannot be used
  */
 export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredentials, host = ""): StreamLayer {
-  const secureContext = contextOf({
-    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
-    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
-    ...(credentials.key === undefined ? {} : { key: credentials.key }),
-    ...(credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase }),
-    minVersion: "TLSv1.3",
-  });
+  const secureContext = secureContextOf(credentials, "TLSv1.3");
   return async (below, side) => {
     const socket = below.detach() as Socket;
     const common = { secureContext, ALPNProtocols: [alpnSunRpc] };
@@ -53,7 +54,7 @@ export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredential
     const secured =
       side === "client"
         ? // A host that is an address is checked against the certificate's addresses, but is no server name.
-          connect({ ...common, socket, host, ...serverName(credentials.servername ?? host) })
+          connect({ ...common, socket, host, ...serverNameOf(credentials.servername ?? host) })
         : new TLSSocket(socket, {
             ...common,
             isServer: true,
@@ -71,10 +72,20 @@ export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredential
   };
 }
 
-/** A key or certificate that cannot be read is the user's mistake, not a connection's. */
-function contextOf(options: SecureContextOptions): SecureContext {
+/**
+ * What a TLS session is made with. A key or certificate that cannot be read is the user's mistake, not a connection's.
+ *
+ * @throws RpcError `invalid-argument`
+ */
+export function secureContextOf(credentials: TlsCredentials, minVersion: "TLSv1.2" | "TLSv1.3"): SecureContext {
   try {
-    return createSecureContext(options);
+    return createSecureContext({
+      ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+      ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
+      ...(credentials.key === undefined ? {} : { key: credentials.key }),
+      ...(credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase }),
+      minVersion,
+    });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const message = `the tls option's ca, cert or key cannot be used: ${why}; each is PEM, as text or bytes`;
@@ -82,7 +93,28 @@ function contextOf(options: SecureContextOptions): SecureContext {
   }
 }
 
-function serverName(name: string): { servername?: string } {
+/**
+ * What Node's TLS server is made with, for protocols that begin with TLS. A client's certificate is asked for where `ca` says
+ * whom to trust.
+ *
+ * @throws RpcError `invalid-argument`
+ */
+export function serverOptionsOf(credentials: TlsServerCredentials): TlsOptions {
+  secureContextOf(credentials, "TLSv1.2"); // says what is wrong with them
+  const required = credentials.requireClientCertificate === true;
+  return {
+    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
+    ...(credentials.key === undefined ? {} : { key: credentials.key }),
+    ...(credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase }),
+    minVersion: "TLSv1.2",
+    requestCert: required || credentials.ca !== undefined,
+    rejectUnauthorized: required,
+  };
+}
+
+/** The name to ask a server for, unless it is an address. */
+export function serverNameOf(name: string): { servername?: string } {
   return /^[\d.]+$|:/.test(name) || name === "" ? {} : { servername: name };
 }
 
@@ -131,7 +163,7 @@ function isVerified(socket: TLSSocket, side: "client" | "server"): boolean {
 }
 
 /** What the session proved about the peer. */
-function peerOf(socket: TLSSocket, side: "client" | "server"): TlsPeer {
+export function peerOf(socket: TLSSocket, side: "client" | "server"): TlsPeer {
   const certificate = socket.getPeerCertificate();
   const shown = certificate !== null && Object.keys(certificate).length > 0;
   return {

@@ -26,7 +26,8 @@ export async function listenUnix(path: string, onConnection: (stream: Stream) =>
   return { address: `unix:${path}`, close: () => closed(server) };
 }
 
-async function removeStaleSocket(path: string): Promise<void> {
+/** Removes a socket file that nobody listens on any more. */
+export async function removeStaleSocket(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (!found?.isSocket()) return; // nothing there, or not ours to remove: listening says so
   const probe = connect({ path });

@@ -1,0 +1,249 @@
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { createGunzip, createInflate, type Gunzip, type Inflate } from "node:zlib";
+import type { Exchange, ExchangeEvents, ExchangeRequest, ExchangeTransport, ResponseHead } from "./exchange.js";
+import { type ExchangeAddress, formatExchangeAddress } from "./exchange-address.js";
+import { connected } from "./tcp.js";
+import { secureContextOf, serverNameOf, type TlsClientCredentials } from "./tls.js";
+
+/**
+ * How long an idle connection waits for the next exchange, in milliseconds. Below the 5 seconds that Node and Apache
+ * wait at the other end: whoever writes as the server hangs up cannot know what became of the request.
+ */
+const idleMsDefault = 4_000;
+
+/** A body of more bytes goes out in pieces of this size, so that its progress can be told and an early answer stops it. */
+const pieceSize = 65_536;
+
+export interface HttpTransportOptions {
+  readonly tls?: TlsClientCredentials | undefined;
+  /** Whether to ask for compressed responses; default true. */
+  readonly gzip?: boolean | undefined;
+  /** Milliseconds that an idle connection is kept; default 4,000, and never longer than the server says. */
+  readonly idleMs?: number | undefined;
+}
+
+/** HTTP/1.1 to one origin: over TCP, over TLS, or over a Unix socket. Connections are kept for the next exchange. */
+export class HttpTransport implements ExchangeTransport {
+  readonly peer: string;
+  readonly #address: ExchangeAddress;
+  readonly #agent: HttpAgent;
+  readonly #request: typeof requestHttp;
+  readonly #acceptEncoding: string;
+  /** A connection that was made before anything was asked. */
+  #spare: Socket | undefined;
+
+  /** @throws RpcError `invalid-argument` for keys or certificates that cannot be used */
+  constructor(address: ExchangeAddress, options: HttpTransportOptions = {}) {
+    this.peer = formatExchangeAddress(address, "");
+    this.#address = address;
+    this.#acceptEncoding = options.gzip === false ? "identity" : "gzip";
+    const secure = address.scheme === "https";
+    this.#request = secure ? requestHttps : requestHttp;
+    const pool = { keepAlive: true, timeout: options.idleMs ?? idleMsDefault, noDelay: true };
+    this.#agent = secure
+      ? new HttpsAgent({
+          ...pool,
+          secureContext: secureContextOf(options.tls ?? {}, "TLSv1.2"),
+          ...(options.tls?.servername === undefined ? {} : { servername: options.tls.servername }),
+        })
+      : new HttpAgent(pool);
+    const agent = this.#agent as unknown as { createConnection: (...args: unknown[]) => Socket };
+    const create = agent.createConnection;
+    agent.createConnection = (...args) => this.#takeSpare() ?? create.apply(this.#agent, args);
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const { host, port, socketPath, scheme } = this.#address;
+    if (scheme === "https") {
+      const { secureContext, servername } = (this.#agent as HttpsAgent).options;
+      const socket = connectTls({ host, port, secureContext, ...serverNameOf(servername ?? host) });
+      await connected(socket, signal, "secureConnect");
+      this.#keepSpare(socket);
+    } else {
+      const socket = socketPath === "" ? connectTcp({ host, port, noDelay: true }) : connectTcp({ path: socketPath });
+      await connected(socket, signal);
+      this.#keepSpare(socket);
+    }
+  }
+
+  #keepSpare(socket: Socket): void {
+    this.#spare?.destroy();
+    this.#spare = socket;
+    socket.unref();
+    // It may end before it is used, which is nobody's failure.
+    socket.on("error", ignore);
+    socket.once("close", () => {
+      if (this.#spare === socket) this.#spare = undefined;
+    });
+    socket.setTimeout(idleMsDefault);
+    socket.once("timeout", () => {
+      if (this.#spare === socket) socket.destroy();
+    });
+    // Reading is what notices the other end's hanging up. Nothing is to be read: nothing was asked.
+    socket.once("data", () => {
+      if (this.#spare === socket) socket.destroy();
+    });
+  }
+
+  #takeSpare(): Socket | undefined {
+    const socket = this.#spare;
+    this.#spare = undefined;
+    if (socket === undefined || socket.destroyed || !socket.writable) return undefined;
+    socket.setTimeout(0);
+    socket.removeAllListeners("data").removeAllListeners("timeout").removeListener("error", ignore).ref();
+    return socket;
+  }
+
+  start(request: ExchangeRequest, events: ExchangeEvents): Exchange {
+    return new HttpExchange(this.#open(request), request, events);
+  }
+
+  #open({ target, headers, body }: ExchangeRequest): ClientRequest {
+    const { host, port, socketPath } = this.#address;
+    return this.#request({
+      method: "POST",
+      path: target,
+      agent: this.#agent,
+      ...(socketPath === "" ? { host, port } : { socketPath, setHost: false }),
+      headers: {
+        ...(socketPath === "" ? {} : { Host: "localhost" }),
+        "Accept-Encoding": this.#acceptEncoding,
+        ...headers,
+        "Content-Length": body.length,
+      },
+    });
+  }
+
+  close(): void {
+    this.#spare?.destroy();
+    // Sockets in use are not kept once their exchange is done: the agent keeps as many as it may, and that is none.
+    this.#agent.maxFreeSockets = 0;
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+}
+
+/** One request on one of the pool's sockets. */
+class HttpExchange implements Exchange {
+  readonly #request: ClientRequest;
+  readonly #events: ExchangeEvents;
+  #over = false;
+  #response: IncomingMessage | undefined;
+  #inflating: Gunzip | Inflate | undefined;
+
+  constructor(request: ClientRequest, { body, progress }: ExchangeRequest, events: ExchangeEvents) {
+    this.#request = request;
+    this.#events = events;
+    request.on("socket", (socket) => this.#onSocket(socket));
+    request.on("response", (response) => this.#onResponse(response));
+    // A 101 without our asking for it: nobody here speaks what follows.
+    request.on("upgrade", (_response, socket) => {
+      socket.destroy();
+      this.#fail(new Error("the server switched to another protocol"));
+    });
+    request.on("error", (error) => this.#fail(error));
+    request.on("close", () => {
+      // After a response it says nothing: its last bytes may still be being inflated.
+      if (this.#response === undefined) this.#fail(new Error("the connection ended before the response"));
+    });
+    if (body.length <= pieceSize && !progress) request.end(body);
+    else this.#upload(body, progress, 0);
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#destroy();
+  }
+
+  #onSocket(socket: Socket): void {
+    if (this.#over) return;
+    if (!socket.connecting) return this.#events.onSent();
+    const event = "encrypted" in socket ? "secureConnect" : "connect";
+    socket.once(event, () => {
+      if (!this.#over) this.#events.onSent();
+    });
+  }
+
+  #upload(body: Uint8Array, progress: boolean, from: number): void {
+    if (this.#over || this.#request.destroyed) return;
+    const to = Math.min(from + pieceSize, body.length);
+    this.#request.write(body.subarray(from, to), (error) => {
+      if (error !== null && error !== undefined) return; // the request's own error event says so
+      if (progress && !this.#over) this.#events.onUploaded(to);
+      if (to < body.length) this.#upload(body, progress, to);
+      else this.#request.end();
+    });
+  }
+
+  #onResponse(response: IncomingMessage): void {
+    if (this.#over) return void response.destroy();
+    this.#response = response;
+    const head = headOf(response);
+    const body = this.#inflated(response, head.headers["content-encoding"]);
+    if (body === undefined) return;
+    this.#events.onHead(head);
+    body.on("data", (chunk: Uint8Array) => {
+      if (!this.#over) this.#events.onData(chunk);
+    });
+    body.on("end", () => this.#end());
+    body.on("error", (error: Error) => this.#fail(error));
+    if (body !== response) response.on("error", (error) => this.#fail(error));
+    response.on("aborted", () => this.#fail(new Error("the connection ended in the middle of the response")));
+  }
+
+  /** The body with its content encoding undone; undefined, and failed, when it has one that nobody asked for. */
+  #inflated(response: IncomingMessage, encoding: string | undefined): NodeJS.ReadableStream | undefined {
+    switch (encoding?.trim().toLowerCase() ?? "identity") {
+      case "":
+      case "identity":
+        return response;
+      case "gzip":
+      case "x-gzip":
+        // What is inflated is counted by whoever takes it, chunk by chunk, and given up in time.
+        this.#inflating = createGunzip();
+        return response.pipe(this.#inflating);
+      case "deflate":
+        this.#inflating = createInflate();
+        return response.pipe(this.#inflating);
+      default:
+        this.#fail(new Error(`the response has the content encoding ${encoding}, which was not asked for`));
+        return undefined;
+    }
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    // An answer that came before the request was out: the rest of it means nothing to anybody.
+    if (!this.#request.writableFinished) this.#request.destroy();
+    this.#events.onEnd();
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#destroy();
+    this.#events.onError(error);
+  }
+
+  #destroy(): void {
+    this.#response?.destroy();
+    this.#inflating?.destroy();
+    this.#request.destroy();
+  }
+}
+
+function headOf(response: IncomingMessage): ResponseHead {
+  const { "set-cookie": setCookie = [], ...headers } = response.headers;
+  return {
+    status: response.statusCode ?? 0,
+    statusText: response.statusMessage ?? "",
+    headers: headers as ResponseHead["headers"],
+    setCookie,
+  };
+}
+
+function ignore(): void {}

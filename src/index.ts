@@ -32,4 +32,22 @@ export {
   type Timeline,
 } from "./model/index.js";
 export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./net/index.js";
+export type {
+  ClientCallEnd,
+  ClientCallError,
+  ClientCallStart,
+  ClientConnect,
+  ClientConnectError,
+  ClientDisconnect,
+  ClientRetry,
+  DiagnosticEvents,
+  ProcedureNames,
+  RetryReason,
+  ServerCallEnd,
+  ServerCallError,
+  ServerCallStart,
+  ServerConnect,
+  ServerDisconnect,
+  ServerRefuse,
+} from "./observe/events.js";
 export { Server, type ServerOptions } from "./server.js";

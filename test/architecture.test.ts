@@ -25,6 +25,7 @@ const beneath = [
   "net",
   "drive",
   "store",
+  "observe",
   "onc",
   ...onc,
   "xmlrpc",
@@ -62,11 +63,14 @@ const rooms: Rooms = {
   // Where claims and replies are kept: databases and transactions, once. It knows no protocol.
   store: { may: [...contracts, "call"], packages: ["better-sqlite3", "libsql", "pg"] },
 
+  // What diagnostics channels tell about calls, on any protocol.
+  observe: { may: [...contracts, "call"] },
+
   // The rest of ONC RPC: descriptions, client, server, classic face.
-  onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", ...onc] },
+  onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", "observe", ...onc] },
 
   // The rest of XML-RPC: descriptions, and its HTTP.
-  xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "xmlrpc/codec"] },
+  xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "observe", "xmlrpc/codec"] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },

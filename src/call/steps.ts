@@ -57,23 +57,35 @@ class Steps<S extends CallStep> {
   }
 }
 
-/** The client's record of a call. */
-export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
+export interface CallRecordOptions {
+  /** The clock, in milliseconds. */
+  readonly now: () => number;
+  readonly startedAt: number;
   /** Whether the server is to be asked for its times, where it can tell them. */
   readonly asksServer: boolean;
+  readonly subject?: object | undefined;
+  /** Is given the time-line, once, when the call has ended. */
+  readonly tell: (timeline: Timeline) => void;
+}
+
+/** The client's record of a call. */
+export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
+  readonly asksServer: boolean;
+  /** The object by which whoever watches the call knows it. */
+  readonly subject: object | undefined;
   /** What it told. */
   server: ServerTimes | undefined = undefined;
   readonly #tell: (timeline: Timeline) => void;
 
-  /** @param tell is given the time-line, once, when the call has ended */
-  constructor(now: () => number, startedAt: number, asksServer: boolean, tell: (timeline: Timeline) => void) {
-    super(now, "client", startedAt);
-    this.asksServer = asksServer;
-    this.#tell = tell;
+  constructor(options: CallRecordOptions) {
+    super(options.now, "client", options.startedAt);
+    this.asksServer = options.asksServer;
+    this.subject = options.subject;
+    this.#tell = options.tell;
   }
 
-  /** The call has ended. */
-  end(reach: ReachTimes): Timeline {
+  /** The call has ended, and was sent so often. */
+  end(attempts: number, reach: ReachTimes): Timeline {
     const times = this.leave();
     const { server } = this;
     const network = times.get("network");
@@ -93,7 +105,7 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
         serverMs += server[step];
       }
     }
-    const timeline: Timeline = { ...reach, steps, serverTold: server !== undefined, totalMs: this.elapsed };
+    const timeline: Timeline = { ...reach, steps, serverTold: server !== undefined, totalMs: this.elapsed, attempts };
     this.#tell(timeline);
     return timeline;
   }
@@ -101,6 +113,9 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
 
 /** The server's record of a call. It begins in `receive`, when the message arrived. */
 export class ServerRecord extends Steps<ServerStep> {
+  /** The object by which whoever watches the call knows it. */
+  subject: object | undefined = undefined;
+
   constructor(now: () => number, arrivedAt: number) {
     super(now, "receive", arrivedAt);
   }
@@ -111,17 +126,36 @@ export class ServerRecord extends Steps<ServerStep> {
     const ms = (step: ServerStep): number => times.get(step)?.durationMs ?? 0;
     return { receive: ms("receive"), unmarshal: ms("unmarshal"), execute: ms("execute"), reply: ms("reply") };
   }
+
+  /** The steps so far, each with its beginning. */
+  get steps(): readonly StepTime[] {
+    const times = this.leave();
+    return serverSteps.flatMap((step) => {
+      const time = times.get(step);
+      return time === undefined ? [] : [{ step, side: "server", ...time }];
+    });
+  }
+}
+
+interface CoarseTimes {
+  readonly startedAt: number;
+  /** Below 0 if it was never sent. */
+  readonly sentAt: number;
+  readonly transmissions: number;
 }
 
 /** What is known of a call that was not recorded: how long it waited to be sent, and then for its answer. */
-export function coarseTimeline(startedAt: number, sentAt: number, endedAt: number, reach: ReachTimes): Timeline {
+export function coarseTimeline(call: CoarseTimes, endedAt: number, reach: ReachTimes): Timeline {
+  const { startedAt, sentAt, transmissions } = call;
   const totalMs = endedAt - startedAt;
   const waited = sentAt < 0 ? totalMs : sentAt - startedAt;
   const steps: StepTime[] = [{ step: "send", side: "client", startMs: 0, durationMs: waited }];
   if (sentAt >= 0) steps.push({ step: "network", side: "client", startMs: waited, durationMs: totalMs - waited });
-  return { ...reach, steps, serverTold: false, totalMs };
+  return { ...reach, steps, serverTold: false, totalMs, attempts: transmissions };
 }
 
+const serverSteps: readonly ServerStep[] = ["receive", "unmarshal", "execute", "reply"];
+
 function isServerStep(step: CallStep): step is ServerStep {
-  return step === "receive" || step === "unmarshal" || step === "execute" || step === "reply";
+  return (serverSteps as readonly CallStep[]).includes(step);
 }

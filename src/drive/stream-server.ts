@@ -16,6 +16,8 @@ export interface StreamServerSide {
   /** Whether no further call may start now. */
   readonly held: boolean;
   draining: boolean;
+  /** When bytes last arrived, in the clock's milliseconds. */
+  heardAt: number | undefined;
   /** Nobody is there any more to answer: what ends from now on is not encoded. */
   gone: boolean;
   /** Set when the stream is to be upgraded, once what was answered is written. */
@@ -84,6 +86,7 @@ export class StreamServerDrive {
     this.#events = {
       onData: (chunk) => {
         this.heardAt = clock.now();
+        side.heardAt = this.heardAt;
         side.push(chunk);
         this.#run();
       },

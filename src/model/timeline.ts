@@ -81,7 +81,9 @@ export interface Timeline extends ReachTimes {
   readonly serverTold: boolean;
   /** From the beginning of the call to its end. */
   readonly totalMs: number;
+  /** How often it was sent. */
+  readonly attempts: number;
 }
 
 /** The time-line of what never became a call. */
-export const emptyTimeline: Timeline = { steps: [], serverTold: false, totalMs: 0 };
+export const emptyTimeline: Timeline = { steps: [], serverTold: false, totalMs: 0, attempts: 0 };

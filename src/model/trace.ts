@@ -12,4 +12,4 @@ export function isTraceparent(text: string): boolean {
 }
 
 /** The longest `traceparent` that is taken: version 00 has 55 characters, and a later one may have some more. */
-export const traceparentLengthMax = 256;
+export const traceparentLengthMax = 255;

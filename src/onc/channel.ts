@@ -17,6 +17,8 @@ import {
   type Timeline,
 } from "../model/index.js";
 import { isDatagram, type Network, parseAddress } from "../net/index.js";
+import { clientCallsObserved, observeClientCall } from "../observe/client.js";
+import { tellSafely } from "../observe/safely.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
 import {
   type CallTarget,
@@ -26,6 +28,7 @@ import {
   outboxFlushBytes,
   StreamClientEngine,
 } from "./engine/index.js";
+import { namesOf, watchEngine } from "./observed.js";
 import { type ClientTls, layerOf, type Reach, reachDatagram, reachStream } from "./reach.js";
 import { ClntStat, clntStatus } from "./status.js";
 import type { StreamUpgrade } from "./upgrade.js";
@@ -81,6 +84,12 @@ export interface OncClientOptions {
   readonly network?: Network | undefined;
   /** Where time and chance come from; default: the machine that the process runs on. `farcall/testing` simulates others. */
   readonly machine?: Machine | undefined;
+}
+
+/** Whoever watches a call from outside. Unlike its caller, it does not ask the server for its times. */
+interface CallObserver {
+  readonly subject: object;
+  readonly explain: (timeline: Timeline) => void;
 }
 
 /** What a channel needs of either drive. */
@@ -154,6 +163,7 @@ export class OncChannel {
         datagramWindow: options.datagramWindow,
         queueBytesMax: options.queueBytesMax,
       });
+      watchEngine(engine);
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
       return new OncChannel(drive, engine, timeoutMs, () => 1, options.explain);
@@ -162,6 +172,7 @@ export class OncChannel {
       ...options,
       ...engineOptions,
     });
+    watchEngine(engine);
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),
       connectTimeoutMs,
@@ -185,6 +196,7 @@ export class OncChannel {
 
   /** Makes a call. Never throws: every mistake is a rejection. */
   call(target: CallTarget, args: readonly unknown[], options: CallOptions | undefined): Promise<unknown> {
+    if (clientCallsObserved()) return this.#observed(target, args, options ?? {});
     const drive = this.#drive;
     if (options !== undefined || drive.closed || this.#explain !== undefined) {
       return this.#callWith(target, args, options ?? {});
@@ -202,7 +214,22 @@ export class OncChannel {
     });
   }
 
-  #callWith(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+  /** Makes a call that is watched from outside. */
+  #observed(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const { semantics = target.semantics, context, traceparent = context?.traceparent } = options;
+    const event = { ...namesOf(target), address: this.address, semantics, context, traceparent };
+    return observeClientCall(event, (explain) => {
+      const traced = { ...options, traceparent: event.traceparent };
+      return this.#callWith(target, args, traced, { subject: event, explain });
+    });
+  }
+
+  #callWith(
+    target: CallTarget,
+    args: readonly unknown[],
+    options: CallOptions,
+    observer?: CallObserver | undefined,
+  ): Promise<unknown> {
     const drive = this.#drive;
     const startedAt = drive.now();
     const refuse = (code: RpcErrorCode, message: string, cause?: unknown): Promise<never> =>
@@ -229,7 +256,7 @@ export class OncChannel {
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
-      const record = this.#recordOf(options, startedAt);
+      const record = this.#recordOf(options.explain, startedAt, observer);
       const life = { semantics, startedAt, deadline, record, traceparent };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
@@ -238,17 +265,23 @@ export class OncChannel {
   }
 
   /** What measures a call's steps; undefined where nobody asks. */
-  #recordOf({ explain }: CallOptions, startedAt: number): CallRecord | undefined {
-    const told = [explain, this.#explain].filter((tell) => tell !== undefined);
-    if (told.length === 0) return undefined;
-    return new CallRecord(
-      () => this.#drive.now(),
+  #recordOf(
+    explain: CallOptions["explain"],
+    startedAt: number,
+    observer: CallObserver | undefined,
+  ): CallRecord | undefined {
+    const asked = [explain, this.#explain].filter((tell) => tell !== undefined);
+    if (asked.length === 0 && observer === undefined) return undefined;
+    return new CallRecord({
+      now: () => this.#drive.now(),
       startedAt,
-      true,
-      (timeline) => {
-        for (const tell of told) tellSafely(() => tell(timeline));
+      asksServer: asked.length > 0,
+      subject: observer?.subject,
+      tell: (timeline) => {
+        observer?.explain(timeline);
+        for (const tell of asked) tellSafely(() => tell(timeline));
       },
-    );
+    });
   }
 
   async ready(): Promise<void> {
@@ -281,17 +314,6 @@ function semanticsProblem(declared: Semantics, asked: Semantics): string | undef
   if (!narrows(declared, asked)) return `the contract declares ${declared}, which ${asked} would widen`;
   if (asked === "exactly-once" || declared === "exactly-once") return "this server cannot give exactly-once";
   return undefined;
-}
-
-/** What a user's function throws is no concern of the call: it is thrown where nobody is in the middle of anything. */
-function tellSafely(tell: () => void): void {
-  try {
-    tell();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }
 
 /** @returns what takes the listeners away again */

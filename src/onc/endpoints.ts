@@ -12,6 +12,7 @@ import {
   type StreamLayer,
   type StreamListener,
 } from "../net/index.js";
+import { channelOf } from "../observe/channels.js";
 import {
   DatagramServer,
   type DatagramServerLimits,
@@ -24,6 +25,10 @@ import {
   type StreamServerLimits,
   StreamServerLink,
 } from "./engine/index.js";
+import { onc } from "./protocol.js";
+
+const connected = channelOf("farcall:server:connect");
+const gone = channelOf("farcall:server:disconnect");
 
 /** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */
 export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
@@ -119,11 +124,13 @@ export class Endpoints {
   /** Accepts streams at an address; `layer` stands above each from its start. */
   async accept(address: CompleteAddress, layer?: StreamLayer): Promise<string> {
     const { network } = this.#options;
+    let local: string | undefined;
     const onConnection = (stream: Stream): void => {
-      if (this.#admits(stream)) void this.#admit(stream, layer);
+      if (this.#admits(stream)) void this.#admit(stream, layer, local);
       else stream.destroy();
     };
     const listener = await listenStream(address, onConnection, { network });
+    local = listener.address;
     this.#listeners.push(listener);
     return listener.address;
   }
@@ -136,7 +143,7 @@ export class Endpoints {
   /** Connections, those in a handshake included. */
   #open = 0;
 
-  async #admit(plain: Stream, layer: StreamLayer | undefined): Promise<void> {
+  async #admit(plain: Stream, layer: StreamLayer | undefined, local: string | undefined): Promise<void> {
     const host = hostOf(plain.peer);
     this.#open++;
     this.#perPeer.set(host, (this.#perPeer.get(host) ?? 0) + 1);
@@ -146,10 +153,10 @@ export class Endpoints {
       if (left === 0) this.#perPeer.delete(host);
       else this.#perPeer.set(host, left);
     };
-    if (layer === undefined) return this.#connected(plain, leave);
+    if (layer === undefined) return this.#connected(plain, local, leave);
     try {
       const stream = await layer(plain, "server");
-      if (!this.#closing) return this.#connected(stream, leave);
+      if (!this.#closing) return this.#connected(stream, local, leave);
       stream.destroy();
       leave();
     } catch {
@@ -159,15 +166,18 @@ export class Endpoints {
     }
   }
 
-  #connected(stream: Stream, leave: () => void): void {
+  #connected(stream: Stream, local: string | undefined, leave: () => void): void {
     const link = new StreamServerLink(this.#engine, stream.peer, this.#options);
     link.upgradable = this.#options.layer !== undefined && stream.tls === undefined;
     link.tls = stream.tls;
+    link.local = local;
+    if (connected.hasSubscribers) connected.publish({ protocol: onc.name, peer: link.peer, tls: link.tls });
     // All clients of a Unix socket have one address: nothing would tell one's calls from another's.
     link.filtered = this.#engine.filter?.streams === true && /^(tcp|tls):/.test(stream.peer);
     const events = {
       onClose: (reason: Error | undefined): void => {
         leave();
+        if (gone.hasSubscribers) gone.publish({ protocol: onc.name, peer: link.peer, error: reason });
         this.#connections.delete(link);
         this.#account(link, 0);
         abandon(link, reason);
@@ -232,6 +242,7 @@ export class Endpoints {
     const { network } = this.#options;
     const socket = await bindDatagram(address, { network });
     const side = new DatagramServer(this.#engine, this.#options);
+    side.local = socket.local;
     this.#sockets.set(socket, side);
     socket.start({
       onDatagram: (bytes, from) =>

@@ -12,8 +12,10 @@ import {
   type TlsClientCredentials,
   tlsLayer,
 } from "../net/index.js";
+import { channelOf } from "../observe/channels.js";
 import { clientAuthTls } from "./auth/index.js";
 import { nullTarget } from "./engine/index.js";
+import { onc } from "./protocol.js";
 import { ClntStat, clntStatus } from "./status.js";
 import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
 
@@ -60,8 +62,30 @@ export function layerOf(address: Address, tls: ClientTls | undefined): StreamLay
   return tlsLayer(tls, address.host);
 }
 
+const connected = channelOf("farcall:client:connect");
+const notConnected = channelOf("farcall:client:connect:error");
+
 /** Connects, and upgrades the connection where that is wanted. Rejects with an `RpcError`; nothing was called. */
-export async function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
+export function reachStream(reach: Reach, signal: AbortSignal): Promise<Stream> {
+  return told(reach, openStreamTo(reach, signal));
+}
+
+/** Opens a datagram socket to the server. Rejects with an `RpcError`; nothing was called. */
+export function reachDatagram(reach: Reach): ReturnType<typeof openDatagram> {
+  return told(reach, openDatagramTo(reach));
+}
+
+/** Tells whoever listens that nothing came of it. */
+async function told<T>(reach: Reach, reaching: Promise<T>): Promise<T> {
+  try {
+    return await reaching;
+  } catch (error) {
+    if (notConnected.hasSubscribers) notConnected.publish({ protocol: onc.name, address: reach.text, error });
+    throw error;
+  }
+}
+
+async function openStreamTo(reach: Reach, signal: AbortSignal): Promise<Stream> {
   const startedAt = reach.clock.now();
   const address = await complete(reach);
   const resolvedAt = reach.clock.now();
@@ -74,8 +98,7 @@ export async function reachStream(reach: Reach, signal: AbortSignal): Promise<St
   }
 }
 
-/** Opens a datagram socket to the server. Rejects with an `RpcError`; nothing was called. */
-export async function reachDatagram(reach: Reach): ReturnType<typeof openDatagram> {
+async function openDatagramTo(reach: Reach): ReturnType<typeof openDatagram> {
   const { tls } = reach.options;
   if (tls !== undefined && (tls.policy ?? "required") === "required") {
     const message = `${reach.text} cannot be protected: Node has no DTLS; use tcp, or say tls.policy "opportunistic"`;
@@ -152,10 +175,12 @@ function notResolved(error: unknown, address: string): RpcError {
 
 function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
   const asked = "port" in reach.address && reach.address.port === undefined;
-  reach.onReached(peer, {
+  const times: ReachTimes = {
     ...(asked ? { resolveMs: resolvedAt - startedAt } : {}),
     connectMs: reach.clock.now() - resolvedAt,
-  });
+  };
+  reach.onReached(peer, times);
+  if (connected.hasSubscribers) connected.publish({ protocol: onc.name, address: peer, ...times });
 }
 
 function withPort(text: string, port: number): string {

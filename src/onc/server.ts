@@ -1,4 +1,5 @@
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import { ServerRecord } from "../call/steps.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { type CallContext, type Caller, RpcError } from "../model/index.js";
 import {
@@ -11,6 +12,8 @@ import {
   type TlsServerCredentials,
   tlsLayer,
 } from "../net/index.js";
+import { channelOf } from "../observe/channels.js";
+import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../observe/server.js";
 import { nothing, type XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
 import { type ServerAuth, serverAuthNone, serverAuthSys, serverAuthTls } from "./auth/index.js";
@@ -21,9 +24,12 @@ import {
   type ServerCall,
   ServerEngine,
   type ServerHost,
+  type ServerLink,
 } from "./engine/index.js";
-import type { Target } from "./message.js";
+import type { CallHeader, Refusal, Target } from "./message.js";
+import { namesOfServed } from "./observed.js";
 import { type OncService, proceduresOf } from "./program.js";
+import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
 import { AuthStat } from "./status.js";
 
@@ -49,6 +55,8 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   readonly auth?: readonly ServerAuth[] | undefined;
   /** Refuses a call before its handler runs, by giving an `auth_stat` such as AUTH_TOOWEAK. */
   readonly authorize?: ((context: CallContext) => AuthStat | undefined) | undefined;
+  /** Records the steps of every call at the server, and is given them once it was answered. */
+  readonly explain?: ((call: ServerCallResult) => void) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
   readonly onError?: ((error: unknown, call: FailedCall) => void) | undefined;
   /** Serves TLS 1.3 on `tls:` addresses, and on `tcp:` ones to clients that ask for it by AUTH_TLS (RFC 9289). */
@@ -65,6 +73,8 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   readonly machine?: Machine | undefined;
 }
 
+const refusals = channelOf("farcall:server:refuse");
+
 interface DynamicExport {
   readonly served: ServedVersion;
   readonly procedures: Map<number, ServedProcedure>;
@@ -74,6 +84,7 @@ interface DynamicExport {
 /** The server's half of ONC RPC: what `Server` of the package's root runs for every service of this protocol. */
 export class OncServer {
   readonly #options: OncServerOptions;
+  readonly #machine: Machine;
   readonly #engine: ServerEngine;
   readonly #exports = new Map<ServedVersion, ObjectProvider>();
   readonly #dynamic = new Map<string, DynamicExport>();
@@ -86,6 +97,7 @@ export class OncServer {
     this.#options = options;
     this.#tls = options.tls === undefined ? undefined : tlsLayer(options.tls);
     const machine = options.machine ?? realMachine;
+    this.#machine = machine;
     const auth = options.auth ?? [
       serverAuthNone,
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: machine.randomBytes }),
@@ -97,6 +109,8 @@ export class OncServer {
       authorize: (call) => this.#authorize(call),
       answered: (call) => this.#endpoints.ended(call),
       newAborter: () => new AbortController(),
+      record: (link) => this.#recordOf(link),
+      refused: (link, refusal, header) => this.#refused(link, refusal, header),
     };
     const flavors = this.#tls === undefined ? auth : [...auth, serverAuthTls];
     this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter);
@@ -233,9 +247,10 @@ export class OncServer {
   #dispatch(call: ServerCall): void {
     const provider = this.#exports.get(call.served);
     let object: object | undefined;
+    const watch = call.record === undefined ? undefined : this.#watch(call, call.record);
     try {
       object = provider?.acquire(call.link.session);
-      const value = invoke(object as Record<string, unknown>, call);
+      const value = this.#run(object as Record<string, unknown>, call, watch?.event.run);
       if (isPromise(value)) {
         this.#later(call, value, provider, object);
         return;
@@ -245,6 +260,36 @@ export class OncServer {
       this.#engine.fail(call, error);
     }
     if (object !== undefined) provider?.release(object);
+  }
+
+  /** What measures the steps of a call; undefined where nobody asks. */
+  #recordOf({ heardAt }: ServerLink): ServerRecord | undefined {
+    if (this.#options.explain === undefined && !serverCallsObserved()) return undefined;
+    const { clock } = this.#machine;
+    return new ServerRecord(() => clock.now(), heardAt ?? clock.now());
+  }
+
+  /** Tells those who watch that a handler is about to run; a subscriber may put another trace into the call's place. */
+  #watch(call: ServerCall, record: ServerRecord): ServerCallWatch | undefined {
+    if (this.#options.explain === undefined && !serverCallsObserved()) return undefined;
+    const { caller, link, traceparent } = call;
+    const event = { ...namesOfServed(call), caller, address: link.local, traceparent, run: undefined };
+    const watch = new ServerCallWatch(event, record, this.#options.explain);
+    call.traceparent = watch.event.traceparent;
+    record.subject = watch;
+    call.onEnd = () => watch.end();
+    return watch;
+  }
+
+  #run(object: Record<string, unknown>, call: ServerCall, inside: ServerCallWatch["event"]["run"]): unknown {
+    call.record?.enter("execute");
+    return inside === undefined ? invoke(object, call) : inside(() => invoke(object, call));
+  }
+
+  #refused(link: ServerLink, { stat }: Refusal, header: CallHeader | undefined): void {
+    if (!refusals.hasSubscribers) return;
+    const numbers = header && { program: header.program, version: header.version, procedure: header.procedure };
+    refusals.publish({ protocol: onc.name, peer: link.peer, reason: stat, numbers });
   }
 
   /** A handler that answers in a later turn. */
@@ -271,6 +316,9 @@ export class OncServer {
   }
 
   #report(error: unknown, call: ServerCall): void {
+    const watch = call.record?.subject;
+    // Whether a transaction was rolled back is not known here.
+    if (watch instanceof ServerCallWatch) watch.fail(error, call.transaction === undefined ? "yes" : "unknown");
     const procedure = `${call.served.name}.${call.target.name}`;
     const { onError } = this.#options;
     if (onError === undefined) return this.#tell(error, procedure);

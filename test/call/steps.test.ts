@@ -6,12 +6,12 @@ import { callSteps, type Timeline } from "../../src/model/index.js";
 function recorded(): { record: CallRecord; clock: { now: number }; told: Timeline[] } {
   const clock = { now: 100 };
   const told: Timeline[] = [];
-  const record = new CallRecord(
-    () => clock.now,
-    100,
-    true,
-    (timeline) => told.push(timeline),
-  );
+  const record = new CallRecord({
+    now: () => clock.now,
+    startedAt: 100,
+    asksServer: true,
+    tell: (timeline) => told.push(timeline),
+  });
   return { record, clock, told };
 }
 
@@ -36,11 +36,12 @@ describe("a call's record", () => {
     const call = recorded();
     walk(call, path);
     call.clock.now = 220;
-    const timeline = call.record.end({ connectMs: 4 });
+    const timeline = call.record.end(1, { connectMs: 4 });
     expect(timeline).toEqual({
       connectMs: 4,
       serverTold: false,
       totalMs: 120,
+      attempts: 1,
       steps: [
         { step: "client", side: "client", startMs: 0, durationMs: 1 },
         { step: "stub", side: "client", startMs: 1, durationMs: 2 },
@@ -59,7 +60,7 @@ describe("a call's record", () => {
     walk(call, path);
     call.record.server = { receive: 5, unmarshal: 6, execute: 70, reply: 8 };
     call.clock.now = 220;
-    const { steps, serverTold, totalMs } = call.record.end({});
+    const { steps, serverTold, totalMs } = call.record.end(1, {});
     expect(serverTold).toBe(true);
     expect(steps.map(({ step }) => step)).toEqual(callSteps);
     expect(steps[4]).toEqual({ step: "network", side: "client", startMs: 15, durationMs: 11 });
@@ -76,13 +77,13 @@ describe("a call's record", () => {
     const call = recorded();
     walk(call, path);
     call.record.server = { receive: 0, unmarshal: 0, execute: 1_000, reply: 0 };
-    expect(call.record.end({}).steps[4]).toMatchObject({ step: "network", durationMs: 0 });
+    expect(call.record.end(1, {}).steps[4]).toMatchObject({ step: "network", durationMs: 0 });
   });
 
   it("adds up a step that is taken again, from its first beginning", () => {
     const call = recorded();
     walk(call, [...path.slice(0, 4), ["send", 120], ["network", 130], ["return", 140]]);
-    const { steps } = call.record.end({});
+    const { steps } = call.record.end(1, {});
     expect(steps.filter(({ step }) => step === "send" || step === "network")).toEqual([
       { step: "send", side: "client", startMs: 7, durationMs: 18 },
       { step: "network", side: "client", startMs: 15, durationMs: 15 },
@@ -93,7 +94,7 @@ describe("a call's record", () => {
     const call = recorded();
     walk(call, path.slice(0, 3));
     call.clock.now = 600;
-    const { steps, totalMs } = call.record.end({});
+    const { steps, totalMs } = call.record.end(1, {});
     expect(steps.map(({ step }) => step)).toEqual(["client", "stub", "marshal", "send"]);
     expect(steps[3]?.durationMs).toBe(493);
     expect(totalMs).toBe(500);
@@ -130,20 +131,23 @@ describe("a server's record", () => {
 
 describe("a call that nobody recorded", () => {
   it("knows how long it waited to be sent, and for its answer", () => {
-    expect(coarseTimeline(10, 13, 33, { resolveMs: 1, connectMs: 2 })).toEqual({
-      resolveMs: 1,
-      connectMs: 2,
-      serverTold: false,
-      totalMs: 23,
-      steps: [
-        { step: "send", side: "client", startMs: 0, durationMs: 3 },
-        { step: "network", side: "client", startMs: 3, durationMs: 20 },
-      ],
-    });
+    expect(coarseTimeline({ startedAt: 10, sentAt: 13, transmissions: 1 }, 33, { resolveMs: 1, connectMs: 2 })).toEqual(
+      {
+        resolveMs: 1,
+        connectMs: 2,
+        serverTold: false,
+        totalMs: 23,
+        attempts: 1,
+        steps: [
+          { step: "send", side: "client", startMs: 0, durationMs: 3 },
+          { step: "network", side: "client", startMs: 3, durationMs: 20 },
+        ],
+      },
+    );
   });
 
   it("was only ever waiting to be sent when it was not", () => {
-    const { steps, totalMs } = coarseTimeline(10, -1, 33, {});
+    const { steps, totalMs } = coarseTimeline({ startedAt: 10, sentAt: -1, transmissions: 0 }, 33, {});
     expect(steps).toEqual([{ step: "send", side: "client", startMs: 0, durationMs: 23 }]);
     expect(totalMs).toBe(23);
   });

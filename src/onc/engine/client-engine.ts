@@ -31,6 +31,9 @@ export interface ClientEngineOptions {
   readonly pendingCallsMax?: number | undefined;
 }
 
+/** Why a call is sent again: no answer came in time, its connection was lost, or it has a fresh credential. */
+export type RepeatReason = "no-answer" | "connection-lost" | "credential";
+
 /**
  * What stream and datagram clients share: the pending table, deadlines, authentication, and how a reply or the lack of
  * one becomes the end of a call. It owns no socket and no timer; times are milliseconds of the caller's clock.
@@ -42,6 +45,9 @@ export abstract class ClientEngine {
   /** How long it took to find and reach the peer, for time-lines. */
   reach: ReachTimes = {};
   peer: string;
+
+  /** Is told of a call that is about to be sent again. */
+  onRepeat: ((call: ClientCall, reason: RepeatReason) => void) | undefined = undefined;
 
   protected readonly pending: PendingTable<ClientCall>;
   protected readonly reader: XdrReader = new XdrReader();
@@ -249,7 +255,7 @@ export abstract class ClientEngine {
       return;
     }
     if (!this.#end(call)) return;
-    call.record?.end(this.reach);
+    call.record?.end(call.transmissions, this.reach);
     call.resolve(value);
   }
 
@@ -297,6 +303,7 @@ export abstract class ClientEngine {
   #denied(call: ClientCall, why: number, now: number): void {
     if (!call.refreshed && this.kept(call) !== undefined && this.auth.refused(why)) {
       call.refreshed = true;
+      this.onRepeat?.(call, "credential");
       this.resubmit(call);
       return;
     }
@@ -336,7 +343,7 @@ export abstract class ClientEngine {
   }
 
   #timelineOf(call: ClientCall, now: number): Timeline {
-    return call.record?.end(this.reach) ?? coarseTimeline(call.startedAt, call.sentAt, now, this.reach);
+    return call.record?.end(call.transmissions, this.reach) ?? coarseTimeline(call, now, this.reach);
   }
 }
 

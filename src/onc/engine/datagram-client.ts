@@ -187,7 +187,10 @@ export class DatagramClientEngine extends ClientEngine {
     if (this.#flying.size < before) this.#doubtUntil = now + doubtMs;
     this.#sendQueued(now);
     this.pending.forEach((call) => {
-      if (call.retransmitAt <= now && call.message !== undefined) this.#send(call, call.message, now);
+      if (call.retransmitAt <= now && call.message !== undefined) {
+        this.onRepeat?.(call, "no-answer");
+        this.#send(call, call.message, now);
+      }
       if (call.retransmitAt < this.deadline) this.deadline = call.retransmitAt;
     });
   }

@@ -21,6 +21,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly full = false;
   readonly deferred: [] = [];
   readonly filtered: boolean;
+  readonly local: string | undefined;
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;
@@ -28,8 +29,15 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly #writer: XdrWriter;
   readonly #send: (bytes: Uint8Array) => void;
 
-  constructor(peer: string, filtered: boolean, writer: XdrWriter, send: (bytes: Uint8Array) => void) {
+  constructor(
+    peer: string,
+    local: string | undefined,
+    filtered: boolean,
+    writer: XdrWriter,
+    send: (bytes: Uint8Array) => void,
+  ) {
     this.peer = peer;
+    this.local = local;
     this.filtered = filtered;
     this.#writer = writer;
     this.#send = send;
@@ -62,6 +70,8 @@ export class DatagramServer {
   /** Datagrams that were dropped: too large, or while too many calls run; in that case their callers send them again. */
   dropped = 0;
   draining = false;
+  /** Where the socket is bound. */
+  local: string | undefined = undefined;
   /** Whoever has a call that runs. */
   readonly links: Set<DatagramServerLink> = new Set();
   readonly #engine: ServerEngine;
@@ -87,7 +97,7 @@ export class DatagramServer {
       this.dropped++;
       return;
     }
-    const link = new DatagramServerLink(peer, this.#engine.filter?.datagrams ?? false, this.#writer, send);
+    const link = new DatagramServerLink(peer, this.local, this.#engine.filter?.datagrams ?? false, this.#writer, send);
     this.#engine.receive(link, bytes, 0, bytes.length);
     if (link.running > 0) this.links.add(link);
   }

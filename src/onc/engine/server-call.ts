@@ -5,6 +5,7 @@ import type { CallContext, Caller, ContextSignal, Semantics, TlsPeer } from "../
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted } from "../auth/index.js";
+import type { CallHeader, Refusal } from "../message.js";
 import type { AuthStat } from "../status.js";
 
 /** A procedure as a server serves it. */
@@ -50,6 +51,10 @@ export interface ServerLink {
   running: number;
   /** Nobody is there any more to answer. */
   gone: boolean;
+  /** Where the server took the connection or the datagram, such as `tcp://127.0.0.1:2049`. */
+  readonly local?: string | undefined;
+  /** When the last bytes of it arrived, in milliseconds of the drive's clock. */
+  readonly heardAt?: number | undefined;
   /** What TLS proved about the peer; undefined in clear text. */
   readonly tls: TlsPeer | undefined;
   /** Whether the stream can be upgraded: there is a layer for it, and it has not been. */
@@ -89,6 +94,10 @@ export interface ServerHost {
   /** Whether this caller may make this call; if not, why. */
   authorize?: ((call: ServerCall) => AuthStat | undefined) | undefined;
   newAborter(): Aborter;
+  /** What measures the steps of a call that has just been read; undefined where nobody asks. */
+  record?: ((link: ServerLink) => ServerRecord | undefined) | undefined;
+  /** A call was refused before anything ran. The header says which, unless it could not be read. */
+  refused?: ((link: ServerLink, refusal: Refusal, header: CallHeader | undefined) => void) | undefined;
   /** What asks the reply cache; without it no duplicates are filtered. */
   readonly replies?: ReplyRequests | undefined;
 }
@@ -123,6 +132,8 @@ export class ServerCall implements CallContext {
   traceparent: string | undefined = undefined;
   /** Measures its steps; undefined where nobody asks. */
   record: ServerRecord | undefined = undefined;
+  /** Is told, once it began to run, that it was answered, or that nobody is there any more to answer. */
+  onEnd: (() => void) | undefined = undefined;
   #aborter: Aborter | undefined;
 
   constructor(
@@ -166,6 +177,14 @@ export class ServerCall implements CallContext {
   end(): void {
     this.ended = true;
     if (this.#aborter !== undefined) this.link.aborters?.delete(this.#aborter);
+  }
+
+  /** Nothing more happens to it. */
+  settled(): void {
+    const tell = this.onEnd;
+    if (tell === undefined) return;
+    this.onEnd = undefined;
+    tell();
   }
 
   get signal(): ContextSignal {

@@ -67,13 +67,13 @@ export class ServerEngine {
       case "not-a-call":
         return false;
       case "rpc-mismatch":
-        this.#refuse(link, header.xid, { stat: "RPC_MISMATCH", low: rpcVersion, high: rpcVersion });
+        this.#deny(link, header.xid, { stat: "RPC_MISMATCH", low: rpcVersion, high: rpcVersion });
         return true;
       case "bad-credential":
-        this.#refuse(link, header.xid, { stat: "AUTH_ERROR", why: AuthStat.AUTH_BADCRED });
+        this.#deny(link, header.xid, { stat: "AUTH_ERROR", why: AuthStat.AUTH_BADCRED });
         return true;
       case "bad-verifier":
-        this.#refuse(link, header.xid, { stat: "AUTH_ERROR", why: AuthStat.AUTH_BADVERF });
+        this.#deny(link, header.xid, { stat: "AUTH_ERROR", why: AuthStat.AUTH_BADVERF });
         return true;
       case "call":
         this.#call(link, header, r, buffer, start, end);
@@ -84,29 +84,35 @@ export class ServerEngine {
   #call(link: ServerLink, header: CallHeader, r: XdrReader, buffer: Uint8Array, start: number, end: number): void {
     const { xid } = header;
     const argsStart = r.position;
+    const record = this.#host.record?.(link);
     const auth = this.#authenticate(link, header, buffer, start);
-    if (auth.denied !== undefined) return this.#refuse(link, xid, { stat: "AUTH_ERROR", why: auth.denied });
+    if (auth.denied !== undefined) return this.#deny(link, xid, { stat: "AUTH_ERROR", why: auth.denied });
     const versions = this.#programs.get(header.program);
-    if (versions === undefined) return this.#refuse(link, xid, { stat: "PROG_UNAVAIL" }, auth.verifier);
+    if (versions === undefined) return this.#deny(link, xid, { stat: "PROG_UNAVAIL" }, auth.verifier);
     const served = versions.get(header.version);
     if (served === undefined) {
       const known = [...versions.keys()];
       const range = { low: Math.min(...known), high: Math.max(...known) };
-      return this.#refuse(link, xid, { stat: "PROG_MISMATCH", ...range }, auth.verifier);
+      return this.#deny(link, xid, { stat: "PROG_MISMATCH", ...range }, auth.verifier);
     }
     const target = served.procedures.get(header.procedure);
-    if (target === undefined) return this.#refuse(link, xid, { stat: "PROC_UNAVAIL" }, auth.verifier);
+    if (target === undefined) return this.#deny(link, xid, { stat: "PROC_UNAVAIL" }, auth.verifier);
     let args: readonly unknown[];
+    record?.enter("unmarshal");
     try {
       const plain = auth.unwrapArgs === undefined ? r : auth.unwrapArgs(r);
       args = target.args.decode(plain);
       plain.finish();
     } catch {
-      return this.#refuse(link, xid, { stat: "GARBAGE_ARGS" }, auth.verifier);
+      return this.#deny(link, xid, { stat: "GARBAGE_ARGS" }, auth.verifier);
     }
     const call = new ServerCall(this.#host, link, xid, served, target, args, callerOf(link, auth.identity), auth);
+    if (record !== undefined) {
+      record.enter("receive");
+      call.record = record;
+    }
     const why = this.#host.authorize?.(call);
-    if (why !== undefined) return this.#refuse(link, xid, { stat: "AUTH_ERROR", why });
+    if (why !== undefined) return this.#deny(link, xid, { stat: "AUTH_ERROR", why });
     call.size = r.position - start;
     this.running++;
     this.runningBytes += call.size;
@@ -136,12 +142,17 @@ export class ServerEngine {
 
   /** Ends a call with its result. */
   succeed(call: ServerCall, value: unknown): void {
+    call.record?.enter("reply");
     if (call.filtered?.claim !== undefined) return this.#succeedOnce(call, call.filtered.claim, value);
     if (call.link.full && !call.ended && !call.link.gone) {
       call.link.deferred.push({ call, value });
       return;
     }
-    if (!this.#end(call)) return;
+    if (this.#end(call)) this.#reply(call, value);
+    call.settled();
+  }
+
+  #reply(call: ServerCall, value: unknown): void {
     const { replies } = call.link;
     const at = replies.size;
     try {
@@ -166,7 +177,10 @@ export class ServerEngine {
     if (next === undefined) return false;
     const { call, value, reply } = next;
     if (reply === undefined) this.succeed(call, value);
-    else if (this.#end(call)) link.replies.append(reply);
+    else {
+      if (this.#end(call)) link.replies.append(reply);
+      call.settled();
+    }
     this.#host.answered(call);
     return true;
   }
@@ -179,10 +193,12 @@ export class ServerEngine {
 
   /** Ends a call whose handler failed: SYSTEM_ERR, and not a word about why. */
   fail(call: ServerCall, error: unknown): void {
+    call.record?.enter("reply");
     if (call.filtered?.claim !== undefined) return this.#failOnce(call, call.filtered.claim, error);
     const open = this.#end(call);
     this.#host.report(error, call);
     if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+    call.settled();
   }
 
   // --- calls that must not run twice: claimed before they run, answered once the reply is kept
@@ -282,9 +298,11 @@ export class ServerEngine {
       link.deferred.push({ call, value: undefined, reply: answer });
       return;
     }
-    if (!this.#end(call) || answer === "drop") return;
-    if (answer === "refuse") this.#refuse(link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
-    else link.replies.append(answer);
+    if (this.#end(call) && answer !== "drop") {
+      if (answer === "refuse") this.#refuse(link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+      else link.replies.append(answer);
+    }
+    call.settled();
   }
 
   /** @returns whether there is somebody to answer */
@@ -295,6 +313,12 @@ export class ServerEngine {
     this.runningBytes -= call.size;
     call.link.running--;
     return !call.link.gone;
+  }
+
+  /** Refuses a call before anything runs. */
+  #deny(link: ServerLink, xid: number, refusal: Refusal, verifier?: OpaqueAuth): void {
+    this.#refuse(link, xid, refusal, verifier);
+    this.#host.refused?.(link, refusal, refusal.stat === "RPC_MISMATCH" ? undefined : this.#header);
   }
 
   #refuse(link: ServerLink, xid: number, refusal: Refusal, verifier: OpaqueAuth = authNone): void {

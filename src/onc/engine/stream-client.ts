@@ -192,14 +192,19 @@ export class StreamClientEngine extends ClientEngine {
     }
   }
 
+  /** Is told of a connection that is gone. */
+  onLost: ((reason: Error | undefined) => void) | undefined = undefined;
+
   /** The connection is gone. Calls that may run twice wait for the next one; all others sent over it end. */
   lost(link: StreamLink, reason: Error | undefined, now: number): void {
     if (this.link === link) this.link = undefined;
+    this.onLost?.(reason);
     this.pending.forEach((call) => {
       if (call.link !== link) return;
       const message = call.repeatable && call !== link.probe ? this.kept(call) : undefined;
       if (message !== undefined) {
         call.record?.enter("send");
+        this.onRepeat?.(call, "connection-lost");
         call.link = undefined;
         link.waiting--;
         this.#queuedBytes += message.length;

@@ -42,6 +42,8 @@ export class StreamServerLink implements ServerLink {
   tls: TlsPeer | undefined = undefined;
   full = false;
   readonly deferred: DeferredAnswer[] = [];
+  local: string | undefined = undefined;
+  heardAt: number | undefined = undefined;
   /** How many records were taken. */
   taken = 0;
   /** Bytes of it in the sum of all connections. */

@@ -1,0 +1,43 @@
+import { channelOf } from "../observe/channels.js";
+import type { ClientCallStart, ProcedureNames } from "../observe/events.js";
+import type { CallTarget, DatagramClientEngine, ServerCall, StreamClientEngine } from "./engine/index.js";
+import { onc } from "./protocol.js";
+
+const repeated = channelOf("farcall:client:retry");
+const disconnected = channelOf("farcall:client:disconnect");
+
+/** A procedure for those who watch. What is called by number has no names. */
+export function namesOf({ name, program, version, procedure }: CallTarget): ProcedureNames {
+  const dot = name.lastIndexOf(".");
+  return {
+    protocol: onc.name,
+    service: dot < 0 ? undefined : name.slice(0, dot),
+    procedure: dot < 0 ? undefined : name.slice(dot + 1),
+    numbers: { program, version, procedure },
+  };
+}
+
+/** The procedure that a server was asked for. */
+export function namesOfServed({ served, target }: ServerCall): ProcedureNames {
+  const { name, program, version } = served;
+  const numbers = { program, version, procedure: target.number };
+  return { protocol: onc.name, service: name, procedure: target.name, numbers };
+}
+
+/** Tells the channels what happens to an engine's calls between their start and their end. */
+export function watchEngine(engine: StreamClientEngine | DatagramClientEngine): void {
+  engine.onRepeat = (call, reason) => {
+    if (!repeated.hasSubscribers) return;
+    repeated.publish({
+      ...namesOf(call.target),
+      address: engine.peer,
+      attempt: call.transmissions + 1,
+      reason,
+      call: call.record?.subject as ClientCallStart | undefined,
+    });
+  };
+  if (!("onLost" in engine)) return;
+  engine.onLost = (error) => {
+    if (disconnected.hasSubscribers) disconnected.publish({ protocol: onc.name, address: engine.peer, error });
+  };
+}

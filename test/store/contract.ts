@@ -224,6 +224,32 @@ export function replyStoreContract(open: OpenStore, facts: StoreFacts): void {
     expect(await claim("slow")).toMatchObject({ state: "done" });
   });
 
+  it("keeps nothing for less long when the clock is set back, and takes new calls", async () => {
+    await openOne({ replyWindowMs: 10_000 });
+    await run("before");
+    const slow = await fresh("slow");
+    now -= 86_400_000;
+    await run("after");
+    now += 9_999;
+    for (const call of ["before", "after"]) expect(await claim(call)).toMatchObject({ state: "done" });
+    expect(await claim("slow")).toEqual({ state: "running" });
+    await slow.complete(bytes("r"));
+    expect(await claim("slow")).toMatchObject({ state: "done" });
+  });
+
+  it("lets no numbered call run again when the clock is set ahead, and none end that runs", async () => {
+    await openOne({ replyWindowMs: 10_000 });
+    await run(1);
+    await look(2, { fence: true });
+    const slow = await fresh(3);
+    now += 86_400_000;
+    expect(await claim(1)).toEqual({ state: "forgotten" });
+    expect(["fenced", "forgotten"]).toContain((await claim(2)).state);
+    expect(await claim(3)).toEqual({ state: "running" });
+    await slow.complete(bytes("r"));
+    expect(await claim(3)).toEqual({ state: "done", reply: bytes("r") });
+  });
+
   it("takes no number for a text, and no text for a number", async () => {
     await openOne();
     await run(1, "number");

@@ -1,5 +1,5 @@
 // RPC messages as bare bytes over bare sockets: for peers that break the rules, or that no library would imitate.
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect } from "node:net";
 
@@ -89,4 +89,50 @@ export async function askUdp(address: string, bytes: Uint8Array, timeoutMs = 10_
 /** Sends one message, as a record over TCP or as a datagram over UDP, and gives the answer in hex. */
 export function ask(address: string, message: Uint8Array): Promise<string> {
   return address.startsWith("udp:") ? askUdp(address, message) : askTcp(address, fragment(message, true));
+}
+
+/** A foreign client: it sends its calls as datagrams, all from one port. */
+export class Port implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #to: number;
+
+  private constructor(socket: Socket, to: number) {
+    this.#socket = socket;
+    this.#to = to;
+  }
+
+  /** @param address of the server, such as `udp://127.0.0.1:2049` */
+  static async open(address: string): Promise<Port> {
+    const socket = createSocket("udp4");
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    return new Port(socket, portOf(address));
+  }
+
+  /** Calls a procedure of one int, and gives the first datagram that comes then, in hex. */
+  async ask(
+    service: { program: number; version: number },
+    procedure: number,
+    n: number,
+    options: { xid?: number } = {},
+  ) {
+    const answer = once(this.#socket, "message", { signal: AbortSignal.timeout(15_000) });
+    this.send(service, procedure, n, options);
+    return ((await answer) as [Buffer])[0].toString("hex");
+  }
+
+  /** Calls, and waits for nothing; the xid is the argument unless it is given. */
+  send(
+    service: { program: number; version: number },
+    procedure: number,
+    n: number,
+    { xid = n }: { xid?: number } = {},
+  ) {
+    const { program, version } = service;
+    this.#socket.send(callMessage({ xid, program, version, procedure, args: words(n) }), this.#to, "127.0.0.1");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+  }
 }

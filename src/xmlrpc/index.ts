@@ -3,7 +3,9 @@
  *
  * @module
  */
+export { array, nullable, optional, record, recursive, type StructValue, struct } from "./codec/composite.js";
 export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
+export { type FaultOutcome, faultOutcome } from "./codec/fault.js";
 export { FaultCode } from "./codec/fault-code.js";
 export { limitDefaults, type XmlRpcLimits } from "./codec/limits.js";
 export {
@@ -20,4 +22,36 @@ export {
   ResponseDecoder,
 } from "./codec/message.js";
 export type { Dates, Preset, Profile, TextEncoding, XmlRpcOptions } from "./codec/options.js";
-export { type DateTimeParts, double, NaiveDateTime, type XmlRpcDouble, type XmlRpcValue } from "./codec/value.js";
+export {
+  decodeParams,
+  decodeResult,
+  encodeProcedureCall,
+  encodeResult,
+  type XmlRpcProcedure,
+} from "./codec/procedure.js";
+export {
+  any,
+  base64,
+  boolean,
+  dateTime,
+  double,
+  i8,
+  int,
+  naiveDateTime,
+  nothing,
+  string,
+  type ValueOf,
+  type XmlRpcType,
+} from "./codec/type.js";
+export { type DateTimeParts, NaiveDateTime, type XmlRpcDouble, type XmlRpcValue } from "./codec/value.js";
+export type { XmlRpcWriter } from "./codec/writer.js";
+export { type OverXmlRpcOptions, overXmlRpc, type ShapedProcedure } from "./over.js";
+export { type XmlRpc, xmlRpc } from "./protocol.js";
+export {
+  type ArgsOfTypes,
+  type ContractOf,
+  method,
+  type XmlRpcMethod,
+  type XmlRpcService,
+  xmlRpcService,
+} from "./service.js";

@@ -5,7 +5,7 @@ import { limitDefaults, type XmlRpcLimits } from "./limits.js";
 export type Profile = "strict" | "compat";
 
 /** Servers that want something of their own. */
-export type Preset = "odoo" | "rtorrent" | "homematic" | "ros1";
+export type Preset = "odoo" | "rtorrent" | "homematic" | "ros1" | "supervisord";
 
 /** What documents are written in. All of these are read as well. */
 export type TextEncoding = "utf-8" | "utf-16" | "us-ascii" | "iso-8859-1" | "windows-1252";
@@ -58,6 +58,7 @@ export interface XmlRpcOptions extends Partial<XmlRpcLimits> {
 export interface Settings extends XmlRpcLimits {
   readonly profile: Profile;
   readonly strict: boolean;
+  readonly preset?: Preset | undefined;
   readonly encoding: TextEncoding;
   readonly characterReferences: boolean;
   readonly nil: "refuse" | "nil" | "ex:nil";
@@ -79,6 +80,8 @@ const presets: Readonly<Record<Preset, XmlRpcOptions>> = {
   homematic: { encoding: "iso-8859-1", characterReferences: false, bigints: "refuse", integers: "i4", dates: "naive" },
   // XmlRpc++ in roscpp, Python in rospy and the master.
   ros1: { bigints: "refuse", integers: "i4" },
+  // Python's xmlrpc with a parser of its own.
+  supervisord: { bigints: "refuse" },
 };
 
 /**
@@ -95,6 +98,7 @@ export function settingsOf(options: XmlRpcOptions): Settings {
   const settings: Settings = {
     profile,
     strict,
+    preset: options.preset,
     encoding: choice(given, "encoding", ["utf-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252"], "utf-8"),
     characterReferences: flag(given, "characterReferences", true),
     nil: choice(given, "nil", ["refuse", "nil", "ex:nil"], "refuse"),

@@ -1,7 +1,5 @@
 // What XML-RPC values are in JavaScript, beside JavaScript's own types.
 
-import { RpcError } from "../../model/index.js";
-
 /** What a decoded document holds, when no contract says more. */
 export type XmlRpcValue =
   | number
@@ -16,25 +14,19 @@ export type XmlRpcValue =
   | XmlRpcValue[]
   | { [name: string]: XmlRpcValue };
 
-/** A number that goes as a `double`, whatever its value. Made by {@link double}. */
+/** A number that goes as a `double`, whatever its value. Made by `double(21)`. */
 export class XmlRpcDouble {
   readonly value: number;
 
+  /** @throws TypeError for what is no number */
   constructor(value: number) {
+    if (typeof value !== "number") throw new TypeError(`double takes a number, not ${typeof value}`);
     this.value = value;
   }
 
   valueOf(): number {
     return this.value;
   }
-}
-
-/** Says that a number goes as a `double`: `21` alone would go as an `int`, which some servers refuse. */
-export function double(value: number): XmlRpcDouble {
-  if (typeof value !== "number") {
-    throw new RpcError("invalid-argument", `double takes a number, not ${typeof value}`, { executed: "no" });
-  }
-  return new XmlRpcDouble(value);
 }
 
 /** The parts of a date and time, named as Temporal names them. */

@@ -1,0 +1,80 @@
+// Calls and answers of one procedure of a contract.
+
+import { DecodeError, EncodeError, type Semantics } from "../../model/index.js";
+import { XmlRpcDecodeError } from "./error.js";
+import { encodeCall, encodeResponse } from "./message.js";
+import type { XmlRpcOptions } from "./options.js";
+import type { XmlRpcType } from "./type.js";
+import type { XmlRpcValue } from "./value.js";
+
+/** A procedure in XML-RPC's terms: its name on the wire, and its types. */
+export interface XmlRpcProcedure<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
+  /** The method's name, such as `test.square`. */
+  readonly name: string;
+  readonly params: { readonly [I in keyof Args]-?: XmlRpcType<Args[I]> };
+  readonly result: XmlRpcType<Result>;
+  /** What the contract declares about repetition; default `at-most-once`. */
+  readonly semantics?: Semantics | undefined;
+  /** For `system.methodHelp`. */
+  readonly help?: string | undefined;
+  /** Void to void, and answered without a handler: procedure 0 of an ONC RPC program. */
+  readonly isNull?: true | undefined;
+}
+
+/**
+ * The document of a call. Optional parameters at the end that are `undefined` are left out.
+ *
+ * @throws EncodeError for arguments that are not of their types
+ */
+export function encodeProcedureCall(
+  { name, params }: XmlRpcProcedure,
+  args: readonly unknown[],
+  options: XmlRpcOptions = {},
+): Uint8Array<ArrayBuffer> {
+  if (args.length > params.length) {
+    throw new EncodeError(`${name} takes ${params.length} parameters, and there are ${args.length}`);
+  }
+  let count = params.length;
+  while (count > 0 && params[count - 1]?.optional === true && args[count - 1] === undefined) count--;
+  const given = Array.from({ length: count }, (_, i) => args[i]);
+  return encodeCall(name, given, options, params);
+}
+
+/**
+ * The arguments of a call that was decoded, one for each parameter: one that was left out is `undefined`.
+ *
+ * @throws XmlRpcDecodeError `value` when their number or one of them is not what the contract says
+ */
+export function decodeParams({ name, params }: XmlRpcProcedure, given: readonly XmlRpcValue[]): unknown[] {
+  let least = params.length;
+  while (least > 0 && params[least - 1]?.optional === true) least--;
+  if (given.length < least || given.length > params.length) {
+    const wanted = least === params.length ? `${least}` : `${least} to ${params.length}`;
+    throw new XmlRpcDecodeError("value", `${name} takes ${wanted} parameters, and there are ${given.length}`);
+  }
+  return params.map((type, i) => located(`params[${i}]`, () => (type as XmlRpcType<unknown>).decode(given[i])));
+}
+
+/** @throws EncodeError for a result that is not of its type */
+export function encodeResult(
+  { result }: XmlRpcProcedure,
+  value: unknown,
+  options: XmlRpcOptions = {},
+): Uint8Array<ArrayBuffer> {
+  return encodeResponse(value, options, result);
+}
+
+/** @throws XmlRpcDecodeError `value` for a result that is not of its type */
+export function decodeResult({ result }: XmlRpcProcedure, value: XmlRpcValue): unknown {
+  return located("result", () => result.decode(value));
+}
+
+function located<T>(root: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof DecodeError) || error instanceof XmlRpcDecodeError) throw error;
+    const path = error.path === "" || error.path.startsWith("[") ? root + error.path : `${root}.${error.path}`;
+    throw new XmlRpcDecodeError("value", error.message, path);
+  }
+}

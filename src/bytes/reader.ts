@@ -68,6 +68,11 @@ export class Reader {
     return this.end - this.at;
   }
 
+  /** The bytes from the position `from` to `to`, as a view: valid for as long as the buffer is not reused. */
+  viewOf(from: number, to: number): Uint8Array {
+    return this.#plainView(from, to - from);
+  }
+
   /** Throws what this format's users expect for bytes that cannot be read. Subclasses override it. */
   fail(message: string): never {
     throw new RangeError(`${message} (at byte ${this.at - this.start})`);

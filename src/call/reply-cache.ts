@@ -106,6 +106,8 @@ export interface ReplyStore<Tx = unknown> {
    * store with this name has not seen was never claimed.
    */
   readonly id: string;
+  /** Milliseconds that a reply is kept after its call has ended, unless it is acknowledged. */
+  readonly replyWindowMs: number;
   /** Whether what is kept survives a crash of the process and of the machine: checked, not believed. */
   readonly durable: boolean;
   /** Whether other processes see it: only then does it filter what is sent again to another process. */

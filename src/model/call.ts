@@ -49,6 +49,11 @@ export interface Identity {
   readonly flavor: string;
   /** Whether it was proved; AUTH_SYS only claims. */
   readonly verified: boolean;
+  /**
+   * Names the caller among all of this flavor. Sessions and kept replies belong to it: without a name, all callers of the
+   * flavor are one.
+   */
+  readonly principal?: string | undefined;
 }
 
 /**

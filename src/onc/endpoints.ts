@@ -87,6 +87,8 @@ export interface EndpointOptions extends ServerLimits {
   readonly layer?: StreamLayer | undefined;
   readonly network?: Network | undefined;
   readonly machine?: Machine | undefined;
+  /** Is told that a connection is gone. */
+  readonly onLost?: ((link: StreamServerLink) => void) | undefined;
 }
 
 /** Where a server listens, and whoever is connected: everything between the sockets and the engine. */
@@ -181,6 +183,7 @@ export class Endpoints {
         this.#connections.delete(link);
         this.#account(link, 0);
         abandon(link, reason);
+        this.#options.onLost?.(link);
         if (link.running === 0) endSession(link.session);
         this.#onEnded();
       },

@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
 import { createHash } from "node:crypto";
-import type { ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
+import type { Look, MaybePromise, ReplyKey, ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { MemoryReplyStore } from "../store/memory.js";
 import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
@@ -56,7 +56,8 @@ export class ReplyCache {
 
   constructor(options: ReplyCacheOptions = {}, machine: Machine = realMachine) {
     this.#boot = Buffer.from(machine.randomBytes(16)).toString("hex");
-    this.store = options.store ?? new MemoryReplyStore({ ...options, now: () => machine.clock.now() });
+    const named = { id: Buffer.from(machine.randomBytes(16)).toString("hex"), now: () => machine.clock.now() };
+    this.store = options.store ?? new MemoryReplyStore({ ...options, ...named });
     this.#owner = options.owner ?? this.#boot;
     this.#leaseMs = options.leaseMs ?? leaseMsDefault;
     this.filter = {
@@ -109,11 +110,11 @@ export class ReplyCache {
         const request = {
           key,
           // What a foreign call says is part of its key, so there is nothing left to compare.
-          fingerprint: "",
+          fingerprint: call.seat?.fingerprint ?? "",
           owner: this.#owner,
           boot: this.#boot,
           leaseMs: this.#leaseMs,
-          transactional: store.transactional && call.target.semantics === "exactly-once",
+          transactional: store.transactional && call.semantics === "exactly-once" && call.filtered?.failed !== true,
         };
         settle(
           call,
@@ -136,7 +137,23 @@ export class ReplyCache {
           () => engine.released(call),
           () => engine.released(call),
         ),
+      forget: (caller, through) => this.forget(caller, through),
     };
+  }
+
+  /** What is known of a call; with a fence, it does not run afterwards if nothing is. */
+  look(key: ReplyKey, fence: boolean): MaybePromise<Look> {
+    return this.store.look({ key, owner: this.#owner, boot: this.#boot, fence });
+  }
+
+  /** A caller has the answers of all its calls up to this one. A store that cannot be told drops them when they are old. */
+  forget(caller: string, through: number): void {
+    try {
+      const done = this.store.forget(caller, through);
+      if (done instanceof Promise) done.catch(() => {});
+    } catch {
+      // As above.
+    }
   }
 }
 

@@ -31,6 +31,7 @@ import { namesOfServed } from "./observed.js";
 import { type OncService, proceduresOf } from "./program.js";
 import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
+import { type SessionOptions, Sessions, sessionProgram } from "./sessions.js";
 import { AuthStat } from "./status.js";
 
 /** What a server reports beside an error of a handler. */
@@ -65,6 +66,11 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   readonly layer?: StreamLayer | undefined;
   /** How calls that are sent again are told from new ones; default: over UDP, in memory. `false` runs them again. */
   readonly replyCache?: ReplyCacheOptions<Tx> | false | undefined;
+  /**
+   * What sessions are allowed: through them farcall's own clients make calls that survive their connections, and have
+   * deadlines that the server knows. `false` serves none.
+   */
+  readonly sessions?: SessionOptions | false | undefined;
   /** How many AUTH_SHORT handles to give out; default 0, none. */
   readonly shortHandles?: number | undefined;
   /** The network of `memory:` addresses; default: the process's own. */
@@ -92,6 +98,7 @@ export class OncServer {
   /** TLS for `tls:` addresses and for AUTH_TLS. */
   readonly #tls: StreamLayer | undefined;
   readonly #replyCache: ReplyCache | undefined;
+  readonly #sessions: Sessions | undefined;
 
   constructor(options: OncServerOptions = {}) {
     this.#options = options;
@@ -103,6 +110,8 @@ export class OncServer {
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: machine.randomBytes }),
     ];
     this.#replyCache = options.replyCache === false ? undefined : new ReplyCache(options.replyCache, machine);
+    this.#sessions =
+      options.sessions === false ? undefined : new Sessions(options.sessions ?? {}, this.#replyCache, machine);
     const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),
@@ -111,11 +120,28 @@ export class OncServer {
       newAborter: () => new AbortController(),
       record: (link) => this.#recordOf(link),
       refused: (link, refusal, header) => this.#refused(link, refusal, header),
+      now: () => machine.clock.now(),
+      watch: (call) => this.#sessions?.watch(call),
+      unwatch: (call) => this.#sessions?.unwatch(call),
     };
     const flavors = this.#tls === undefined ? auth : [...auth, serverAuthTls];
-    this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter);
+    this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter, this.#sessions?.table);
+    if (this.#sessions !== undefined) this.#serveSessions(this.#sessions);
     host.replies = this.#replyCache?.requests(this.#engine, (call) => this.#endpoints.ended(call));
-    this.#endpoints = new Endpoints(this.#engine, { ...options, layer: options.layer ?? this.#tls });
+    const onLost = (link: object): void => this.#sessions?.lost(link);
+    this.#endpoints = new Endpoints(this.#engine, { ...options, layer: options.layer ?? this.#tls, onLost });
+  }
+
+  #serveSessions({ handlers }: Sessions): void {
+    this.#engine.serve(sessionProgram);
+    this.#exports.set(
+      sessionProgram,
+      new ObjectProvider(
+        "persistent",
+        () => handlers,
+        () => {},
+      ),
+    );
   }
 
   /** RFC 9289, section 4.2: where TLS is required, clear text is too weak for anything but procedure 0. */
@@ -125,7 +151,8 @@ export class OncServer {
       // What stays on this machine needs none.
       if (/^(tcp|udp):/.test(call.link.peer)) return AuthStat.AUTH_TOOWEAK;
     }
-    return authorize?.(call);
+    // What a session is used for is authorised, call by call.
+    return call.served === sessionProgram ? undefined : authorize?.(call);
   }
 
   /** Serves a version of a program. Throws RangeError when it is served already, TypeError for a missing handler. */
@@ -192,7 +219,7 @@ export class OncServer {
 
   /** The programs and versions that are served. */
   get served(): readonly ServedVersion[] {
-    return this.#engine.served;
+    return this.#engine.served.filter((version) => version !== sessionProgram);
   }
 
   /** Which duplicates are filtered, and how far that holds. */
@@ -249,7 +276,7 @@ export class OncServer {
     let object: object | undefined;
     const watch = call.record === undefined ? undefined : this.#watch(call, call.record);
     try {
-      object = provider?.acquire(call.link.session);
+      object = provider?.acquire(call.session);
       const value = this.#run(object as Record<string, unknown>, call, watch?.event.run);
       if (isPromise(value)) {
         this.#later(call, value, provider, object);
@@ -340,8 +367,9 @@ export class OncServer {
    * Stops accepting, gives the calls that run `drainMs` milliseconds to end, then fires the signals of those that
    * still run and ends every connection.
    */
-  close(drainMs: number): Promise<void> {
-    return this.#endpoints.close(drainMs);
+  async close(drainMs: number): Promise<void> {
+    await this.#endpoints.close(drainMs);
+    this.#sessions?.close();
   }
 }
 

@@ -104,6 +104,7 @@ interface CallerEntries {
  */
 export class MemoryReplyStore implements ReplyStore<undefined> {
   readonly id: string;
+  readonly replyWindowMs: number;
   readonly durable = false;
   readonly shared = false;
   readonly transactional = false;
@@ -126,6 +127,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   constructor(options: MemoryReplyStoreOptions = {}) {
     this.id = options.id ?? randomUUID();
     this.#limits = resolveReplyStoreLimits(options);
+    this.replyWindowMs = this.#limits.replyWindowMs;
     this.#now = options.now ?? (() => performance.now());
   }
 

@@ -98,6 +98,7 @@ async function loadPg(): Promise<typeof import("pg")> {
 
 class PostgresReplyStore implements ReplyStore<PostgresTransaction> {
   readonly id: string;
+  readonly replyWindowMs: number;
   readonly durable: boolean;
   readonly shared = true;
   readonly transactional = true;
@@ -110,7 +111,9 @@ class PostgresReplyStore implements ReplyStore<PostgresTransaction> {
   constructor(pool: Pool, id: string, options: PostgresReplyStoreOptions, durable: boolean) {
     this.id = id;
     this.#pool = pool;
-    this.#replies = new SqlReplies(resolveReplyStoreLimits(options));
+    const limits = resolveReplyStoreLimits(options);
+    this.replyWindowMs = limits.replyWindowMs;
+    this.#replies = new SqlReplies(limits);
     this.#transactionTimeoutMs = options.transactionTimeoutMs ?? 30_000;
     this.#now = options.now;
     this.durable = durable;

@@ -72,6 +72,7 @@ export async function openSqliteReplyStore(options: SqliteReplyStoreOptions): Pr
 
 class SqliteReplyStore implements ReplyStore<SqliteTransaction> {
   readonly id: string;
+  readonly replyWindowMs: number;
   readonly durable: boolean;
   readonly shared: boolean;
   readonly transactional = true;
@@ -88,7 +89,9 @@ class SqliteReplyStore implements ReplyStore<SqliteTransaction> {
     this.id = id;
     this.#connection = connection;
     this.#session = sessionOf(connection);
-    this.#replies = new SqlReplies(resolveReplyStoreLimits(options));
+    const limits = resolveReplyStoreLimits(options);
+    this.replyWindowMs = limits.replyWindowMs;
+    this.#replies = new SqlReplies(limits);
     this.#lockTimeoutMs = options.lockTimeoutMs ?? lockTimeoutMsDefault;
     this.#transactionTimeoutMs = options.transactionTimeoutMs ?? transactionTimeoutMsDefault;
     this.#now = options.now ?? Date.now;

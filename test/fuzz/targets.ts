@@ -354,6 +354,9 @@ function serverEngine(): ServerEngine {
     },
     answered() {},
     newAborter: () => new AbortController(),
+    now: () => performance.now(),
+    watch: () => {},
+    unwatch: () => {},
   };
   const engine = new ServerEngine(host, [
     serverAuthNone,

@@ -44,6 +44,9 @@ function serve(options: ReplyCacheOptions = {}) {
     report: (error) => void reports.push(error),
     answered: (each) => void ended.push(each),
     newAborter: () => new AbortController(),
+    now: () => performance.now(),
+    watch: () => {},
+    unwatch: () => {},
   };
   const engine = new ServerEngine(host, [serverAuthNone, ...serverAuthSys()], cache.filter);
   host.replies = cache.requests(engine, (each) => void ended.push(each));
@@ -438,6 +441,7 @@ describe("a store that takes its time", () => {
 /** A store in memory that answers when a test says so. */
 class SlowStore implements ReplyStore<undefined> {
   readonly id = "slow";
+  readonly replyWindowMs = 120_000;
   readonly durable = false;
   readonly shared = false;
   readonly transactional = false;

@@ -37,6 +37,9 @@ function server(run: (call: ServerCall, engine: ServerEngine) => void, auth: rea
     report: (error) => reports.push(error),
     answered: () => {},
     newAborter: () => new AbortController(),
+    now: () => performance.now(),
+    watch: () => {},
+    unwatch: () => {},
   };
   const engine = new ServerEngine(host, auth);
   const procedures = new Map([ping, twice].map((procedure) => [procedure.number, procedure]));

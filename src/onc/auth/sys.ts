@@ -108,7 +108,8 @@ export function serverAuthSys(options: ServerAuthSysOptions = {}): readonly Serv
       } catch {
         return { denied: AuthStat.AUTH_BADCRED };
       }
-      const identity: AuthSysIdentity = { flavor: "sys", verified: false, ...params };
+      const principal = `${params.uid}:${params.gid} of ${params.machinename}`;
+      const identity: AuthSysIdentity = { flavor: "sys", verified: false, principal, ...params };
       const verdict: AuthVerdict = { identity, verifier: handles.offer(body, identity) };
       last = { body, identity, verdict };
       return verdict;

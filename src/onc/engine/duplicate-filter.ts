@@ -1,6 +1,8 @@
-import type { Claim, FreshClaim } from "../../call/reply-cache.js";
+import type { Claim, FreshClaim, ReplyKey } from "../../call/reply-cache.js";
 import type { CallHeader } from "../message.js";
-import type { FilteredCall, ServerCall, ServerLink } from "./server-call.js";
+import { CallStatus } from "../session/session.js";
+import type { FilteredCall, ServerCall, ServerLink, ServerRefusal } from "./server-call.js";
+import { sessionRefusal } from "./session-call.js";
 
 // Which calls of foreign clients are filtered for duplicates, and by what key. A foreign client has no session; all that
 // tells its calls apart is where they come from and what they say. So the key is the transport with the peer's address
@@ -36,7 +38,8 @@ export class DuplicateFilter {
   readonly counts: DuplicateCounts = { resent: 0, joined: 0, refused: 0 };
   readonly datagrams: boolean;
   readonly streams: boolean;
-  readonly #transactional: boolean;
+  /** Whether exactly-once calls can be given what they ask for. */
+  readonly transactional: boolean;
   readonly #boot: string;
   readonly #digest: DuplicateFilterOptions["digest"];
   #unfiltered = 0;
@@ -46,7 +49,7 @@ export class DuplicateFilter {
   constructor(options: DuplicateFilterOptions) {
     this.datagrams = options.datagrams;
     this.streams = options.streams;
-    this.#transactional = options.transactional;
+    this.transactional = options.transactional;
     this.#boot = options.boot;
     this.#digest = options.digest;
   }
@@ -54,7 +57,7 @@ export class DuplicateFilter {
   /** Whether a call is to be claimed: another execution would break what its contract says. */
   covers({ link, target }: ServerCall): boolean {
     const { semantics } = target;
-    if (semantics === "exactly-once" && this.#transactional) return true;
+    if (semantics === "exactly-once" && this.transactional) return true;
     return link.filtered && target.number !== 0 && semantics !== "at-least-once" && semantics !== "maybe";
   }
 
@@ -73,7 +76,7 @@ export class DuplicateFilter {
     const name = `${key.caller}\0${key.call}`;
     const first = this.#inProgress.get(name);
     if (first === undefined) {
-      const filtered = { key, name, call, claim: undefined, reply: undefined, waiters: undefined };
+      const filtered = filteredCall(key, name, call);
       this.#inProgress.set(name, filtered);
       return filtered;
     }
@@ -92,24 +95,52 @@ export class DuplicateFilter {
   }
 
   /** What a claim that was not granted means for a caller of this link: bytes to send, SYSTEM_ERR, or silence. */
-  answer(claim: Exclude<Claim, FreshClaim>, link: ServerLink): Uint8Array | "refuse" | "drop" {
-    switch (claim.state) {
-      case "done":
-        this.counts.resent++;
-        return claim.reply;
-      case "running":
-        // Another process runs it. A datagram's sender asks again; on a stream nobody would.
-        this.counts.joined++;
-        return link.session === undefined ? "drop" : "refuse";
-      case "busy":
-        // ONC RPC cannot say "later". Silence makes a datagram's sender ask later, which an error does not.
-        this.counts.refused++;
-        return link.session === undefined ? "drop" : "refuse";
-      default:
-        this.counts.refused++;
-        return "refuse";
-    }
+  answer(claim: Exclude<Claim, FreshClaim>, link: ServerLink): Uint8Array | ServerRefusal | "drop" {
+    this.#count(claim);
+    // A datagram's sender asks again; on a stream nobody would. And ONC RPC cannot say "later": silence makes a
+    // datagram's sender ask later, which an error does not.
+    if (claim.state === "done") return claim.reply;
+    if (claim.state === "running" || claim.state === "busy") return link.session === undefined ? "drop" : systemError;
+    return systemError;
   }
+
+  /** What it means for a session's caller. */
+  outcome(claim: Exclude<Claim, FreshClaim>): Uint8Array | ServerRefusal {
+    this.#count(claim);
+    return claim.state === "done" ? claim.reply : sessionRefusal(outcomes[claim.state]);
+  }
+
+  #count({ state }: Claim): void {
+    if (state === "done") this.counts.resent++;
+    else if (state === "running") this.counts.joined++;
+    else this.counts.refused++;
+  }
+}
+
+const systemError: ServerRefusal = { stat: "SYSTEM_ERR" };
+
+const outcomes: Readonly<Record<Exclude<Claim["state"], "fresh" | "done">, CallStatus>> = {
+  running: CallStatus.CALL_RUNNING,
+  "too-large": CallStatus.CALL_TOO_LARGE,
+  forgotten: CallStatus.CALL_FORGOTTEN,
+  lost: CallStatus.CALL_LOST,
+  fenced: CallStatus.CALL_FENCED,
+  mismatch: CallStatus.CALL_MISMATCH,
+  busy: CallStatus.CALL_BUSY,
+};
+
+/** A call that is about to be claimed. */
+export function filteredCall(key: ReplyKey, name: string, call: ServerCall): FilteredCall {
+  return {
+    key,
+    name,
+    call,
+    failed: false,
+    claim: undefined,
+    reply: undefined,
+    writtenAt: undefined,
+    waiters: undefined,
+  };
 }
 
 /** Where a call lies in the bytes it came in. */

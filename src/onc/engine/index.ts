@@ -18,6 +18,7 @@ export {
   type ServerLink,
 } from "./server-call.js";
 export { ServerEngine } from "./server-engine.js";
+export { principalOf } from "./session-call.js";
 export {
   StreamClientEngine,
   type StreamClientOptions,

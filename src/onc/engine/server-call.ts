@@ -6,6 +6,8 @@ import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted } from "../auth/index.js";
 import type { CallHeader, Refusal } from "../message.js";
+import type { CallStatus } from "../session/session.js";
+import type { Session, SessionLane } from "../session/table.js";
 import type { AuthStat } from "../status.js";
 
 /** A procedure as a server serves it. */
@@ -83,6 +85,34 @@ export interface Aborter {
   abort(reason: unknown): void;
 }
 
+/** Why a call gets no result: in the words of RFC 5531, or of the session program. */
+export type ServerRefusal =
+  | Refusal
+  | { readonly stat: "SESSION"; readonly status: CallStatus; readonly retryAfterMs?: number | undefined };
+
+/** How the replies to a call look. Each writes a whole reply, and says where what is to be kept of it begins. */
+export interface ReplyForm {
+  result(w: XdrWriter, call: ServerCall, value: unknown): number;
+  refusal(w: XdrWriter, xid: number, refusal: ServerRefusal, auth: AuthAccepted | undefined): number;
+  /** Writes a reply of which this was kept. */
+  kept(w: XdrWriter, call: ServerCall, bytes: Uint8Array): void;
+}
+
+/** A call's place in a session. */
+export interface Seat {
+  readonly session: Session<ServerCall>;
+  readonly lane: SessionLane<ServerCall>;
+  readonly sequence: number;
+  /** The stricter of what its caller asks for and what the contract declares. */
+  readonly semantics: Semantics;
+  /** Of its procedure and arguments. */
+  readonly fingerprint: number;
+  /** When its caller gives up, in milliseconds of the host's clock. */
+  readonly deadline: number;
+  /** Whether its caller wants to know where its time went. */
+  readonly explain: boolean;
+}
+
 /** What the engine asks of the server that it runs in. */
 export interface ServerHost {
   /** Runs the handler of a call, and ends it with `succeed` or `fail`, now or later. */
@@ -98,6 +128,12 @@ export interface ServerHost {
   record?: ((link: ServerLink) => ServerRecord | undefined) | undefined;
   /** A call was refused before anything ran. The header says which, unless it could not be read. */
   refused?: ((link: ServerLink, refusal: Refusal, header: CallHeader | undefined) => void) | undefined;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** A handler looks at the signal of a call that has a deadline: the signal is to fire then. */
+  watch(call: ServerCall): void;
+  /** Such a call has ended. */
+  unwatch(call: ServerCall): void;
   /** What asks the reply cache; without it no duplicates are filtered. */
   readonly replies?: ReplyRequests | undefined;
 }
@@ -110,6 +146,8 @@ export interface ReplyRequests {
   keep(call: ServerCall, claim: FreshClaim, reply: Uint8Array): void;
   /** Takes a claim back: answered by `released`, whatever becomes of it. */
   release(call: ServerCall, claim: FreshClaim): void;
+  /** A caller has the answers of all its calls up to this one. Nothing answers that. */
+  forget(caller: string, through: number): void;
 }
 
 /** One call as the server handles it; handlers see it as their context. */
@@ -134,6 +172,11 @@ export class ServerCall implements CallContext {
   record: ServerRecord | undefined = undefined;
   /** Is told, once it began to run, that it was answered, or that nobody is there any more to answer. */
   onEnd: (() => void) | undefined = undefined;
+  /** Its place in a session; undefined for a call without one. */
+  readonly seat: Seat | undefined;
+  readonly form: ReplyForm;
+  /** Set once nobody wants it any more. */
+  aborted: { readonly reason: unknown } | undefined = undefined;
   #aborter: Aborter | undefined;
 
   constructor(
@@ -145,7 +188,11 @@ export class ServerCall implements CallContext {
     args: readonly unknown[],
     caller: Caller,
     auth: AuthAccepted,
+    form: ReplyForm,
+    seat?: Seat | undefined,
   ) {
+    this.form = form;
+    this.seat = seat;
     this.#host = host;
     this.link = link;
     this.xid = xid;
@@ -160,23 +207,37 @@ export class ServerCall implements CallContext {
     return this.target.name;
   }
 
-  /** ONC RPC does not say when a caller gives up. */
-  get deadline(): undefined {
-    return undefined;
+  /** ONC RPC itself does not say when a caller gives up. */
+  get deadline(): number | undefined {
+    return this.seat?.deadline;
+  }
+
+  /** What is promised about how often it runs. */
+  get semantics(): Semantics {
+    return this.seat?.semantics ?? this.target.semantics ?? "at-most-once";
   }
 
   get transaction(): unknown {
     return this.filtered?.claim?.transaction;
   }
 
-  get session(): object | undefined {
-    return this.link.session;
+  get session(): SessionObjects | undefined {
+    return this.seat?.session ?? this.link.session;
   }
 
   /** The call was answered: its signal has nothing to say any more, and what listens to it may go with it. */
   end(): void {
     this.ended = true;
-    if (this.#aborter !== undefined) this.link.aborters?.delete(this.#aborter);
+    if (this.#aborter === undefined) return;
+    if (this.seat === undefined) this.link.aborters?.delete(this.#aborter);
+    else this.#host.unwatch(this);
+  }
+
+  /** Nobody wants it any more: its signal fires. */
+  abort(reason: unknown): void {
+    if (this.ended || this.aborted !== undefined) return;
+    this.aborted = { reason };
+    this.#aborter?.abort(reason);
   }
 
   /** Nothing more happens to it. */
@@ -191,7 +252,12 @@ export class ServerCall implements CallContext {
     const { link } = this;
     if (this.#aborter === undefined) {
       this.#aborter = this.#host.newAborter();
-      if (link.gone) {
+      if (this.aborted !== undefined) {
+        this.#aborter.abort(this.aborted.reason);
+      } else if (this.seat !== undefined) {
+        // A session outlives its connection, so losing that says nothing.
+        if (!this.ended) this.#host.watch(this);
+      } else if (link.gone) {
         this.#aborter.abort(new Error("the caller is gone"));
       } else if (!this.ended) {
         link.aborters ??= new Set();
@@ -205,12 +271,17 @@ export class ServerCall implements CallContext {
 /** A call that is claimed or about to be, and the same call sent again meanwhile. */
 export interface FilteredCall {
   readonly key: ReplyKey;
+  /** Its name among the foreign calls that are in progress; a session's are in their lanes. */
   readonly name: string;
   readonly call: ServerCall;
+  /** Set once its handler has failed: what is kept from then on is that. */
+  failed: boolean;
   /** Set once the claim is granted. */
   claim: FreshClaim | undefined;
   /** The reply, while the store is asked to keep it. */
   reply: Uint8Array | undefined;
+  /** Where the reply stands in its link's writer, while it may yet be sent from there. */
+  writtenAt: number | undefined;
   /** On streams: whoever sent it again, and waits for the same reply. */
   waiters: ServerCall[] | undefined;
 }

@@ -1,20 +1,26 @@
 import type { Claim, FreshClaim } from "../../call/reply-cache.js";
-import type { Caller, Identity } from "../../model/index.js";
+import { ServerRecord } from "../../call/steps.js";
+import { type Caller, type Identity, isTraceparent } from "../../model/index.js";
 import { explainEncode, XdrReader, XdrWriter } from "../../xdr/index.js";
 import type { AuthAccepted, AuthVerdict, ServerAuth } from "../auth/index.js";
-import {
-  AuthFlavor,
-  authNone,
-  CallHeader,
-  type OpaqueAuth,
-  type Refusal,
-  rpcVersion,
-  writeRefusal,
-  writeSuccessHeader,
-} from "../message.js";
+import { AuthFlavor, authNone, CallHeader, type Refusal, rpcVersion, type Target } from "../message.js";
+import { CALL_EXPLAIN, CallStatus, SESSION_PROGRAM, SESSION_VERSION } from "../session/session.js";
+import type { Session, SessionTable } from "../session/table.js";
 import { AuthStat } from "../status.js";
-import { DuplicateFilter, type DuplicateFilterOptions } from "./duplicate-filter.js";
-import { type FilteredCall, type ServedVersion, ServerCall, type ServerHost, type ServerLink } from "./server-call.js";
+import { DuplicateFilter, type DuplicateFilterOptions, filteredCall } from "./duplicate-filter.js";
+import { plainForm, sessionForm } from "./reply-form.js";
+import {
+  type FilteredCall,
+  type ReplyForm,
+  type Seat,
+  type ServedProcedure,
+  type ServedVersion,
+  ServerCall,
+  type ServerHost,
+  type ServerLink,
+  type ServerRefusal,
+} from "./server-call.js";
+import { failed, principalOf, SessionArguments, sessionCallNumber, sessionRefusal, stricter } from "./session-call.js";
 
 /**
  * The server's half of ONC RPC, whatever the transport: messages go in; replies, and calls to run, come out. It owns
@@ -31,9 +37,17 @@ export class ServerEngine {
   readonly #header = new CallHeader();
   /** Duplicates of foreign clients' calls; undefined where none are filtered. */
   readonly filter: DuplicateFilter | undefined;
+  readonly #sessions: SessionTable<ServerCall> | undefined;
+  readonly #sessionArguments = new SessionArguments();
 
-  constructor(host: ServerHost, auth: readonly ServerAuth[], filter?: DuplicateFilterOptions | undefined) {
+  constructor(
+    host: ServerHost,
+    auth: readonly ServerAuth[],
+    filter?: DuplicateFilterOptions | undefined,
+    sessions?: SessionTable<ServerCall> | undefined,
+  ) {
     this.#host = host;
+    this.#sessions = sessions;
     for (const flavor of auth) this.#auth.set(flavor.flavor, flavor);
     this.filter = filter === undefined ? undefined : new DuplicateFilter(filter);
   }
@@ -87,16 +101,16 @@ export class ServerEngine {
     const record = this.#host.record?.(link);
     const auth = this.#authenticate(link, header, buffer, start);
     if (auth.denied !== undefined) return this.#deny(link, xid, { stat: "AUTH_ERROR", why: auth.denied });
-    const versions = this.#programs.get(header.program);
-    if (versions === undefined) return this.#deny(link, xid, { stat: "PROG_UNAVAIL" }, auth.verifier);
-    const served = versions.get(header.version);
-    if (served === undefined) {
-      const known = [...versions.keys()];
-      const range = { low: Math.min(...known), high: Math.max(...known) };
-      return this.#deny(link, xid, { stat: "PROG_MISMATCH", ...range }, auth.verifier);
-    }
-    const target = served.procedures.get(header.procedure);
-    if (target === undefined) return this.#deny(link, xid, { stat: "PROC_UNAVAIL" }, auth.verifier);
+    if (
+      header.program === SESSION_PROGRAM &&
+      header.procedure === sessionCallNumber &&
+      header.version === SESSION_VERSION
+    )
+      if (this.#sessions !== undefined) return this.#sessionCall(this.#sessions, link, xid, auth, r, start, record);
+    const refuse = (refusal: Refusal): void => this.#deny(link, xid, refusal, auth);
+    const found = this.#find(header);
+    if ("stat" in found) return refuse(found);
+    const { served, target } = found;
     let args: readonly unknown[];
     record?.enter("unmarshal");
     try {
@@ -104,23 +118,172 @@ export class ServerEngine {
       args = target.args.decode(plain);
       plain.finish();
     } catch {
-      return this.#deny(link, xid, { stat: "GARBAGE_ARGS" }, auth.verifier);
+      return refuse({ stat: "GARBAGE_ARGS" });
     }
-    const call = new ServerCall(this.#host, link, xid, served, target, args, callerOf(link, auth.identity), auth);
+    const caller = callerOf(link, auth.identity);
+    const call = new ServerCall(this.#host, link, xid, served, target, args, caller, auth, plainForm);
     if (record !== undefined) {
       record.enter("receive");
       call.record = record;
     }
     const why = this.#host.authorize?.(call);
-    if (why !== undefined) return this.#deny(link, xid, { stat: "AUTH_ERROR", why });
-    call.size = r.position - start;
-    this.running++;
-    this.runningBytes += call.size;
-    link.running++;
+    if (why !== undefined) return refuse({ stat: "AUTH_ERROR", why });
+    this.#count(call, r.position - start);
     if (this.filter?.covers(call) !== true) return this.#host.dispatch(call);
     call.filtered = this.filter.take(call, header, { buffer, start, argsStart, end });
     if (call.filtered !== undefined) this.#host.replies?.claim(call, call.filtered.key);
     else if (link.session === undefined) this.#end(call);
+  }
+
+  /** What serves a procedure, or why nothing does. */
+  #find(target: Target): { readonly served: ServedVersion; readonly target: ServedProcedure } | Refusal {
+    const versions = this.#programs.get(target.program);
+    if (versions === undefined) return { stat: "PROG_UNAVAIL" };
+    const served = versions.get(target.version);
+    if (served === undefined) {
+      const known = [...versions.keys()];
+      return { stat: "PROG_MISMATCH", low: Math.min(...known), high: Math.max(...known) };
+    }
+    const procedure = served.procedures.get(target.procedure);
+    return procedure === undefined ? { stat: "PROC_UNAVAIL" } : { served, target: procedure };
+  }
+
+  /** From now on the call runs, as far as limits are concerned. */
+  #count(call: ServerCall, size: number): void {
+    call.size = size;
+    this.running++;
+    this.runningBytes += size;
+    call.link.running++;
+  }
+
+  // --- calls of sessions
+
+  /** SESSION_CALL: a call that keeps its number however often, and over whichever connection, it is sent. */
+  #sessionCall(
+    sessions: SessionTable<ServerCall>,
+    link: ServerLink,
+    xid: number,
+    auth: AuthAccepted,
+    r: XdrReader,
+    start: number,
+    observed: ServerRecord | undefined,
+  ): void {
+    const refuse = (refusal: ServerRefusal): void => this.#refuse(link, xid, refusal, auth, sessionForm);
+    const parts = this.#sessionArguments;
+    let plain: XdrReader;
+    try {
+      plain = auth.unwrapArgs === undefined ? r : auth.unwrapArgs(r);
+      parts.read(plain);
+    } catch {
+      return this.#refuse(link, xid, { stat: "GARBAGE_ARGS" }, auth);
+    }
+    const { head, fingerprint } = parts;
+    const { lane: laneNumber, sequence } = head.number;
+    const caller = callerOf(link, auth.identity);
+    const now = this.#host.now();
+    const session = sessions.findFor(head.session, caller, () => principalOf(caller));
+    if (session === undefined) return refuse(sessionRefusal(CallStatus.CALL_STALE));
+    sessions.touch(session, link.session === undefined ? undefined : link, now);
+    session.used = true;
+    const { sessionLanesMax, sessionWindow } = sessions.limits;
+    const lane = session.lane(laneNumber, sessionLanesMax);
+    if (lane === undefined || sequence > head.acknowledged + sessionWindow) {
+      return refuse(sessionRefusal(CallStatus.CALL_BUSY));
+    }
+    if (head.acknowledged > lane.acknowledged) {
+      lane.acknowledged = head.acknowledged;
+      this.#host.replies?.forget(lane.caller, head.acknowledged);
+    }
+    const found = this.#find(head);
+    if ("stat" in found) return refuse(found);
+    const { served, target } = found;
+    const semantics = stricter(parts.promised, target.semantics ?? "at-most-once");
+    const filters = semantics === "at-most-once" || semantics === "exactly-once";
+    if (semantics === "exactly-once" && this.filter?.transactional !== true) {
+      return refuse(sessionRefusal(CallStatus.CALL_NO_GUARANTEE));
+    }
+    const explain = (head.flags & CALL_EXPLAIN) !== 0;
+    const record = observed ?? (explain ? new ServerRecord(() => this.#host.now(), now) : undefined);
+    record?.enter("unmarshal");
+    let args: readonly unknown[];
+    try {
+      args = target.args.decode(plain);
+      plain.finish();
+    } catch {
+      return refuse({ stat: "GARBAGE_ARGS" });
+    }
+    const seat = {
+      session,
+      lane,
+      sequence,
+      semantics,
+      fingerprint,
+      deadline: now + head.remaining,
+      explain,
+    };
+    const call = new ServerCall(this.#host, link, xid, served, target, args, caller, auth, sessionForm, seat);
+    if (isTraceparent(head.traceparent)) call.traceparent = head.traceparent;
+    if (record !== undefined) {
+      record.enter("receive");
+      call.record = record;
+    }
+    const why = this.#host.authorize?.(call);
+    if (why !== undefined) return refuse({ stat: "AUTH_ERROR", why });
+    const first = filters && this.filter !== undefined ? lane.running.get(sequence) : undefined;
+    if (first?.seat !== undefined && first.seat.fingerprint !== fingerprint) {
+      return refuse(sessionRefusal(CallStatus.CALL_MISMATCH));
+    }
+    if (first !== undefined && this.#hears(first, link)) return;
+    this.#count(call, plain === r ? r.position - start : 0);
+    if (first === undefined) {
+      lane.running.set(sequence, call);
+      if (session.fifo && session.current !== undefined) session.waiting.push(call);
+      else this.#begin(call);
+    } else {
+      first.filtered ??= filteredCall({ caller: lane.caller, call: sequence }, "", first);
+      first.filtered.waiters ??= [];
+      first.filtered.waiters.push(call);
+      if (this.filter !== undefined) this.filter.counts.joined++;
+    }
+  }
+
+  /** Whether whoever sent this again will hear the first one's answer: it goes to the same port. */
+  #hears(first: ServerCall, link: ServerLink): boolean {
+    if (link.session !== undefined || first.link.session !== undefined || first.link.peer !== link.peer) return false;
+    if (this.filter !== undefined) this.filter.counts.joined++;
+    return true;
+  }
+
+  /** The turn of a session's call has come. */
+  #begin(call: ServerCall): void {
+    const { session, lane, sequence, semantics, deadline } = call.seat as Seat;
+    if (session.fifo) session.current = call;
+    if (call.aborted !== undefined || this.#host.now() >= deadline) {
+      return this.#conclude(call, sessionRefusal(CallStatus.CALL_EXPIRED));
+    }
+    const filters = this.filter !== undefined && (semantics === "at-most-once" || semantics === "exactly-once");
+    if (!filters) return this.#host.dispatch(call);
+    call.filtered ??= filteredCall({ caller: lane.caller, call: sequence }, "", call);
+    this.#host.replies?.claim(call, call.filtered.key);
+  }
+
+  /** Answers a call of a session, and whoever sent it again. */
+  #conclude(call: ServerCall, answer: Answer): void {
+    if (call.filtered !== undefined) this.#settle(call.filtered, answer);
+    else this.#answer(call, answer);
+    this.#host.answered(call);
+  }
+
+  /** Begins what waits its turn in a session whose calls run one after another. */
+  #next(session: Session<ServerCall>): void {
+    if (session.turning) return;
+    session.turning = true;
+    while (session.current === undefined) {
+      const next = session.waiting.shift();
+      if (next === undefined) break;
+      this.#begin(next);
+    }
+    session.turning = false;
   }
 
   #authenticate(link: ServerLink, header: CallHeader, buffer: Uint8Array, start: number): AuthVerdict {
@@ -156,11 +319,11 @@ export class ServerEngine {
     const { replies } = call.link;
     const at = replies.size;
     try {
-      this.#encode(replies.begin(), call, value);
+      call.form.result(replies.begin(), call, value);
     } catch (error) {
       replies.abort(at);
       this.#host.report(explainEncode(error, call.target.result.shape, value), call);
-      this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+      this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth, call.form);
       return;
     }
     replies.commit(at);
@@ -178,17 +341,11 @@ export class ServerEngine {
     const { call, value, reply } = next;
     if (reply === undefined) this.succeed(call, value);
     else {
-      if (this.#end(call)) link.replies.append(reply);
+      if (this.#end(call)) this.#send(call, reply);
       call.settled();
     }
     this.#host.answered(call);
     return true;
-  }
-
-  #encode(w: XdrWriter, { xid, auth, target: { result } }: ServerCall, value: unknown): void {
-    writeSuccessHeader(w, xid, auth.verifier);
-    if (auth.wrapResult === undefined) result.encode(w, value);
-    else auth.wrapResult(w, (inner) => result.encode(inner, value));
   }
 
   /** Ends a call whose handler failed: SYSTEM_ERR, and not a word about why. */
@@ -197,7 +354,7 @@ export class ServerEngine {
     if (call.filtered?.claim !== undefined) return this.#failOnce(call, call.filtered.claim, error);
     const open = this.#end(call);
     this.#host.report(error, call);
-    if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+    if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth, call.form);
     call.settled();
   }
 
@@ -207,20 +364,30 @@ export class ServerEngine {
   claimed(call: ServerCall, claim: Claim): void {
     const filtered = call.filtered as FilteredCall;
     if (claim.state !== "fresh") {
-      const answer = (this.filter as DuplicateFilter).answer(claim, call.link);
-      return this.#settle(filtered, answer);
+      const { link, seat } = call;
+      const filter = this.filter as DuplicateFilter;
+      return this.#settle(filtered, seat === undefined ? filter.answer(claim, link) : filter.outcome(claim));
     }
     filtered.claim = claim;
-    // Nobody waits for it any more, and it has not begun.
-    if (call.link.gone && filtered.waiters === undefined) this.#host.replies?.release(call, claim);
+    // A transaction was rolled back with the effect; what is kept now is that it failed.
+    if (filtered.failed) this.#keep(call, claim, failed);
+    // Nobody waits for it any more, and it has not begun. The caller of a session comes back.
+    else if (call.link.gone && filtered.waiters === undefined && call.seat === undefined) this.#release(call, claim);
+    else if (call.aborted !== undefined) this.#release(call, claim);
     else this.#host.dispatch(call);
   }
 
-  /** The cache could not be asked, so the call does not run: SYSTEM_ERR. */
+  #release(call: ServerCall, claim: FreshClaim): void {
+    this.#host.replies?.release(call, claim);
+  }
+
+  /** The cache could not be asked, so the call does not run. */
   unclaimed(call: ServerCall, error: unknown): void {
+    const filtered = call.filtered as FilteredCall;
     (this.filter as DuplicateFilter).counts.refused++;
     this.#host.report(error, call);
-    this.#settle(call.filtered as FilteredCall, "refuse");
+    if (filtered.failed) this.#settle(filtered, failed);
+    else this.#settle(filtered, call.seat === undefined ? systemError : sessionRefusal(CallStatus.CALL_NO_STORE));
   }
 
   /** The reply is kept: now it may leave. */
@@ -236,42 +403,59 @@ export class ServerEngine {
   unkept(call: ServerCall, error: unknown): void {
     const filtered = call.filtered as FilteredCall;
     this.#host.report(error, call);
-    this.#settle(filtered, filtered.claim?.transaction === undefined ? (filtered.reply as Uint8Array) : "refuse");
+    if (filtered.claim?.transaction === undefined) return this.#settle(filtered, filtered.reply as Uint8Array);
+    // A COMMIT that failed has done nothing, as far as the store can tell.
+    this.#settle(filtered, call.seat === undefined ? systemError : sessionRefusal(CallStatus.CALL_UNKNOWN));
   }
 
   /** The claim was taken back, and with it whatever the handler did in its transaction. */
   released(call: ServerCall): void {
-    this.#settle(call.filtered as FilteredCall, "refuse");
+    const filtered = call.filtered as FilteredCall;
+    if (call.seat === undefined) return this.#settle(filtered, systemError);
+    if (!filtered.failed) return this.#settle(filtered, sessionRefusal(CallStatus.CALL_EXPIRED));
+    // Whoever sends it again must not run it after its caller has learned that it failed.
+    this.#host.replies?.claim(call, filtered.key);
   }
 
   #succeedOnce(call: ServerCall, claim: FreshClaim, value: unknown): void {
-    const { link } = call;
+    const { link, form } = call;
+    const { replies } = link;
+    const filtered = call.filtered as FilteredCall;
     // Encoded where it will leave, so that a reply too large for a datagram is found out now.
-    const at = link.replies.size;
-    const w = link.gone ? new XdrWriter() : link.replies.begin();
-    const from = w.position;
+    const at = replies.size;
+    const w = link.gone ? new XdrWriter() : replies.begin();
     let reply: Uint8Array | undefined;
     let failure: unknown;
     try {
-      this.#encode(w, call, value);
+      const from = form.result(w, call, value);
       reply = w.view().slice(from);
     } catch (error) {
       failure = error;
     }
-    if (!link.gone) link.replies.abort(at);
+    if (!link.gone) {
+      if (reply !== undefined && !link.full) filtered.writtenAt = at;
+      else replies.abort(at);
+    }
     if (reply !== undefined) this.#keep(call, claim, reply);
     else this.#failOnce(call, claim, explainEncode(failure, call.target.result.shape, value));
+    // The store takes its time: other replies leave before this one.
+    if (filtered.writtenAt !== undefined) {
+      filtered.writtenAt = undefined;
+      replies.abort(at);
+    }
   }
 
   #failOnce(call: ServerCall, claim: FreshClaim, error: unknown): void {
     this.#host.report(error, call);
     if (claim.transaction !== undefined) {
-      this.#host.replies?.release(call, claim);
+      (call.filtered as FilteredCall).failed = true;
+      this.#release(call, claim);
       return;
     }
     // It ran, or may have: this failure is its answer, whoever asks again.
+    if (call.seat !== undefined) return this.#keep(call, claim, failed);
     const w = new XdrWriter();
-    writeRefusal(w, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
+    call.form.refusal(w, call.xid, systemError, call.auth);
     this.#keep(call, claim, w.take());
   }
 
@@ -283,8 +467,8 @@ export class ServerEngine {
   }
 
   /** Answers everybody who sent this call. */
-  #settle(filtered: FilteredCall, answer: Uint8Array | "refuse" | "drop"): void {
-    (this.filter as DuplicateFilter).settle(filtered);
+  #settle(filtered: FilteredCall, answer: Answer): void {
+    if (filtered.call.seat === undefined) this.filter?.settle(filtered);
     this.#answer(filtered.call, answer);
     for (const waiter of filtered.waiters ?? none) {
       this.#answer(waiter, answer);
@@ -292,17 +476,32 @@ export class ServerEngine {
     }
   }
 
-  #answer(call: ServerCall, answer: Uint8Array | "refuse" | "drop"): void {
+  #answer(call: ServerCall, answer: Answer): void {
     const { link } = call;
     if (link.full && !link.gone && answer instanceof Uint8Array) {
       link.deferred.push({ call, value: undefined, reply: answer });
       return;
     }
     if (this.#end(call) && answer !== "drop") {
-      if (answer === "refuse") this.#refuse(link, call.xid, { stat: "SYSTEM_ERR" }, call.auth.verifier);
-      else link.replies.append(answer);
+      if (answer instanceof Uint8Array) this.#send(call, answer);
+      else this.#refuse(link, call.xid, answer, call.auth, call.form);
     }
     call.settled();
+  }
+
+  #send(call: ServerCall, kept: Uint8Array): void {
+    const { filtered, form, link, seat } = call;
+    const { replies } = link;
+    if (filtered?.writtenAt !== undefined) {
+      replies.commit(filtered.writtenAt);
+      filtered.writtenAt = undefined;
+    } else if (seat === undefined) {
+      replies.append(kept);
+    } else {
+      const at = replies.size;
+      form.kept(replies.begin(), call, kept);
+      replies.commit(at);
+    }
   }
 
   /** @returns whether there is somebody to answer */
@@ -312,21 +511,42 @@ export class ServerEngine {
     this.running--;
     this.runningBytes -= call.size;
     call.link.running--;
+    if (call.seat !== undefined) this.#leave(call, call.seat);
     return !call.link.gone;
   }
 
+  /** A call of a session has ended. */
+  #leave(call: ServerCall, { session, lane, sequence }: Seat): void {
+    if (lane.running.get(sequence) === call) lane.running.delete(sequence);
+    if (session.ended) this.#sessions?.disposeOf(session);
+    if (session.current !== call) return;
+    session.current = undefined;
+    this.#next(session);
+  }
+
   /** Refuses a call before anything runs. */
-  #deny(link: ServerLink, xid: number, refusal: Refusal, verifier?: OpaqueAuth): void {
-    this.#refuse(link, xid, refusal, verifier);
+  #deny(link: ServerLink, xid: number, refusal: Refusal, auth?: AuthAccepted | undefined): void {
+    this.#refuse(link, xid, refusal, auth);
     this.#host.refused?.(link, refusal, refusal.stat === "RPC_MISMATCH" ? undefined : this.#header);
   }
 
-  #refuse(link: ServerLink, xid: number, refusal: Refusal, verifier: OpaqueAuth = authNone): void {
+  #refuse(
+    link: ServerLink,
+    xid: number,
+    refusal: ServerRefusal,
+    auth?: AuthAccepted | undefined,
+    form: ReplyForm = plainForm,
+  ): void {
     const at = link.replies.size;
-    writeRefusal(link.replies.begin(), xid, refusal, verifier);
+    form.refusal(link.replies.begin(), xid, refusal, auth);
     link.replies.commit(at);
   }
 }
+
+/** What answers a call: a kept reply, a refusal, or silence. */
+type Answer = Uint8Array | ServerRefusal | "drop";
+
+const systemError: Refusal = { stat: "SYSTEM_ERR" };
 
 const none: readonly ServerCall[] = [];
 const anonymous: AuthAccepted = { identity: { flavor: "none", verified: false }, verifier: authNone };

@@ -52,9 +52,9 @@ async function openStore(): Promise<ReplyStore<Transaction>> {
 
 /** The same store, whose process may be killed after each of its steps. */
 function mortal(store: ReplyStore<Transaction>): ReplyStore<Transaction> {
-  const { id, durable, shared, transactional } = store;
+  const { id, replyWindowMs, durable, shared, transactional } = store;
   return {
-    ...{ id, durable, shared, transactional },
+    ...{ id, replyWindowMs, durable, shared, transactional },
     async claim(request) {
       const claim = await store.claim(request);
       if (claim.state !== "fresh") return claim;

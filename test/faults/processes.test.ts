@@ -60,10 +60,8 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
     await server.process.line(/^ran 3$/);
     await server.process.stop();
     for (const error of await calls) expect(error).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
-    // The refusal could be meant for one of the calls before: it proves nothing.
+    // The refusal could be meant for one of the calls before, or for one copy of two: it proves nothing.
     expect(await failure(client.add(5))).toMatchObject({ code: "unavailable", executed: "unknown" });
-    await using fresh = await connect(LedgerV1, server.address);
-    expect(await failure(fresh.add(5))).toMatchObject({ code: "unavailable", executed: "no" });
   });
 
   it.each(streams)("by the call itself, over %s", async (transport) => {

@@ -13,9 +13,6 @@ export const datagramSizeMax = 65_507;
  */
 export const datagramWindow: { readonly calls: number; readonly bytes: number } = { calls: 128, bytes: 65_536 };
 
-/** For how long a datagram of a call that has ended keeps a refusal from proving anything about another call. */
-const doubtMs = 60_000;
-
 export interface DatagramClientOptions extends ClientEngineOptions {
   readonly datagramSizeMax?: number | undefined;
   readonly retransmit?: RetransmitOptions | undefined;
@@ -42,8 +39,6 @@ export class DatagramClientEngine extends ClientEngine {
   readonly #flying = new Map<ClientCall, number>();
   #flyingBytes = 0;
   readonly #roundTrip: RoundTrip;
-  /** Until when a refusal may be meant for a datagram of a call that has ended. */
-  #doubtUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: DatagramClientOptions) {
     super(options);
@@ -140,27 +135,18 @@ export class DatagramClientEngine extends ClientEngine {
   /** A datagram came from the peer. Whoever drives the engine has checked the source. */
   datagram(bytes: Uint8Array, now: number): void {
     const call = this.receive(bytes, 0, bytes.length, now);
-    if (call !== undefined) {
-      // An answer to a call that was sent twice does not say which transmission it answers (Karn's algorithm), and the
-      // other one may yet be refused.
-      if (call.transmissions === 1) this.#roundTrip.measure(now - call.sentAt);
-      else this.#doubtUntil = now + doubtMs;
-    }
+    // An answer to a call that was sent twice does not say which transmission it answers (Karn's algorithm).
+    if (call?.transmissions === 1) this.#roundTrip.measure(now - call.sentAt);
     if (this.#queue.size > 0) this.#sendQueued(now);
   }
 
   /**
-   * The peer's host said that nobody listens on the port. That proves that a call did not run only where no other
-   * datagram can be meant: with one call, sent once, and no earlier one without an answer.
+   * The peer's host said that nobody listens on the port. That ends the calls, since waiting is in vain, and proves
+   * nothing about those that were sent: the network may have doubled a datagram, whose other copy ran before the
+   * server ended, or will when it is back.
    */
   refused(error: Error, now: number): void {
-    let underWay = 0;
-    for (const call of this.#flying.keys()) underWay += call.transmissions;
-    const certain = underWay === 1 && now >= this.#doubtUntil;
-    // Each of the others may be refused too, when other calls are under way.
-    if (underWay > 1) this.#doubtUntil = now + doubtMs;
     this.pending.forEach((call) => {
-      if (certain && call.transmissions === 1) call.add("no");
       this.fail(call, now, "unavailable", `nobody listens on the port: ${error.message}`, {
         cause: error,
         status: clntStatus(ClntStat.RPC_CANTRECV),
@@ -170,7 +156,6 @@ export class DatagramClientEngine extends ClientEngine {
 
   /** A datagram could not be sent; a call that waits for its answer will be sent again or end by its deadline. */
   unsendable(error: Error, now: number): void {
-    if (this.#flying.size > 1) this.#doubtUntil = now + doubtMs;
     this.pending.forEach((call) => {
       if (call.repeatable) return;
       this.fail(call, now, "unavailable", `a datagram could not be sent: ${error.message}`, {
@@ -182,9 +167,7 @@ export class DatagramClientEngine extends ClientEngine {
 
   /** Ends what is overdue and sends again what is due. Call it at `deadline`, or whenever. */
   tick(now: number): void {
-    const before = this.#flying.size;
     this.expire(now);
-    if (this.#flying.size < before) this.#doubtUntil = now + doubtMs;
     this.#sendQueued(now);
     this.pending.forEach((call) => {
       if (call.retransmitAt <= now && call.message !== undefined) {
@@ -196,7 +179,6 @@ export class DatagramClientEngine extends ClientEngine {
   }
 
   override cancel(call: ClientCall, reason: unknown, now: number): void {
-    if (this.#flying.has(call)) this.#doubtUntil = now + doubtMs;
     super.cancel(call, reason, now);
     this.#sendQueued(now);
   }

@@ -1,0 +1,98 @@
+import type { Executed, RpcErrorCode, Semantics } from "../model/index.js";
+
+// What happened in one history, as far as the guarantees speak of it. Times are milliseconds of the world.
+
+/** How one call ended. */
+export type Ending =
+  | { readonly ok: true; readonly value: unknown /** The value as bytes, to compare. */; readonly bytes: string }
+  | {
+      readonly ok: false;
+      readonly code: RpcErrorCode | "not-an-rpc-error";
+      readonly executed: Executed;
+      readonly attempts: number;
+      readonly error: Error;
+    };
+
+/** One call, from its client's view. */
+export interface CallRecord {
+  /** In the order in which calls were made, from 0. */
+  readonly number: number;
+  /** Who called, such as `client-1`; a client that came back is `client-1'2`. */
+  readonly client: string;
+  readonly transport: "stream" | "datagram";
+  readonly procedure: string;
+  readonly args: readonly unknown[];
+  /** The procedure and the bytes of its arguments: calls and executions with one key cannot be told from each other. */
+  readonly key: string;
+  /** The guarantee that was asked for. */
+  readonly guarantee: Semantics;
+  readonly invokedAt: number;
+  /** When it should have settled, and when it did. */
+  readonly settleBy: number;
+  settledAt: number | undefined;
+  ending: Ending | undefined;
+  /** Its client died, so nobody waits for it. */
+  abandoned: boolean;
+  /** It settled later than it should have, on its client's clock. */
+  late: boolean;
+}
+
+/** One run of a handler. */
+export interface ExecutionRecord {
+  readonly number: number;
+  /** Which server ran it: 1 is the first, 2 the one after its first crash. */
+  readonly boot: number;
+  readonly procedure: string;
+  readonly args: readonly unknown[];
+  readonly key: string;
+  readonly beganAt: number;
+  endedAt: number | undefined;
+  /** What it returned, as bytes; undefined while it runs, when it threw, and when its server died. */
+  result: string | undefined;
+  threw: boolean;
+  /** Whether it ran in a transaction, and whether that was committed. */
+  transactional: boolean;
+  committed: boolean;
+}
+
+/** What a checker looks at. */
+export interface History {
+  readonly seed: number;
+  readonly calls: readonly CallRecord[];
+  readonly executions: readonly ExecutionRecord[];
+  /** Errors that the server reported and no handler or store had thrown. */
+  readonly surprises: readonly string[];
+  /** Whether the servers' reply cache outlives them. */
+  readonly durable: boolean;
+  /** Whether bits were flipped, which nothing can tell: then nobody promises what ran. */
+  readonly unchecked: boolean;
+  /** Whether nothing was to go wrong. */
+  readonly calm: boolean;
+  /** What handlers and transactions left behind. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** Something that a guarantee forbids. */
+export interface Violation {
+  /** Which rule it breaks: stable, to tell kinds apart. */
+  readonly rule: Rule;
+  readonly message: string;
+  /** The calls that it is about, by number. */
+  readonly calls: readonly number[];
+}
+
+export type Rule =
+  | "settles"
+  | "settles-in-time"
+  | "no-means-never"
+  | "yes-means-ran"
+  | "ran-twice"
+  | "sent-twice"
+  | "never-ran"
+  | "not-committed"
+  | "foreign-reply"
+  | "reply-used-twice"
+  | "nobody-called"
+  | "surprise"
+  | "fails-without-faults"
+  | "own";

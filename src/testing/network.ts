@@ -1,0 +1,378 @@
+import type { Datagram, DatagramEvents, DatagramPeer } from "../net/datagram.js";
+import type { Network } from "../net/network.js";
+import type { Stream, StreamListener } from "../net/stream.js";
+import type { FaultCounts } from "./faults.js";
+import type { Program } from "./program.js";
+import type { Random } from "./random.js";
+import { connectionReset, SimulatedStream, type StreamCarrier } from "./stream.js";
+import type { VirtualTime } from "./time.js";
+import { fateOf, type Weather } from "./weather.js";
+
+/** How often a kernel tries again to reach a host that does not answer, in milliseconds. */
+const connectRetryMs = 1_000;
+
+/** The first port of a host's programs: a program that starts again gets the ports of the one before. */
+const firstPort = 1_025;
+
+/** Bytes that a stream holds for its peer before `write` answers false, as Node's sockets do. */
+const highWaterMarkDefault = 65_536;
+
+/** Is told what passes; for time-lines. */
+export interface NetworkObserver {
+  message(from: string, to: string, bytes: Uint8Array, transport: "stream" | "datagram", note: string): void;
+}
+
+/** What a program's sending may set off: the program may die before or after. */
+export interface SendingHook {
+  /** Whether the bytes leave; called before they do. */
+  before(program: Program): boolean;
+  after(program: Program): void;
+}
+
+export interface SimulatedNetworkOptions {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly weather: Weather;
+  readonly counts: FaultCounts;
+  readonly highWaterMark?: number | undefined;
+  readonly observer?: NetworkObserver | undefined;
+  readonly hook?: SendingHook | undefined;
+}
+
+/** The streams and datagrams between the programs of a simulated world. */
+export class SimulatedNetwork implements StreamCarrier {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #weather: Weather;
+  readonly #counts: FaultCounts;
+  readonly #observer: NetworkObserver | undefined;
+  readonly #hook: SendingHook | undefined;
+  readonly #highWaterMark: number;
+  readonly #listeners = new Map<string, { readonly program: Program; readonly accept: (stream: Stream) => void }>();
+  readonly #sockets = new Map<string, SimulatedDatagram>();
+  /** Every stream end whose connection has not ended, by program. */
+  readonly #streams = new Map<Program, Set<SimulatedStream>>();
+  /** Hosts that are cut off from all others, and until when. */
+  readonly #cutOff = new Map<string, number>();
+  /** Hosts without power. */
+  readonly #dark = new Set<string>();
+  /** The arrival of the datagram that was held back last, for each pair of hosts. */
+  readonly #held = new Map<string, number>();
+
+  constructor(options: SimulatedNetworkOptions) {
+    this.#time = options.time;
+    this.#random = options.random;
+    this.#weather = options.weather;
+    this.#counts = options.counts;
+    this.#observer = options.observer;
+    this.#hook = options.hook;
+    this.#highWaterMark = options.highWaterMark ?? highWaterMarkDefault;
+  }
+
+  /** The network as one program sees it. */
+  of(program: Program): Network {
+    let nextPort = firstPort;
+    this.#streams.set(program, new Set());
+    return {
+      listen: (name, onConnection) => this.#listen(program, name, onConnection),
+      connect: (name, signal) => this.#connect(program, nextPort++, name, signal),
+      bind: (name) => this.#bind(program, name, name === undefined ? nextPort++ : 0),
+    };
+  }
+
+  // --- what goes wrong
+
+  /** Cuts a host off from all others for a while. */
+  cutOff(host: string, ms: number): void {
+    this.#cutOff.set(host, this.#time.now + ms);
+  }
+
+  /** Resets every connection of a host; says how many there were. */
+  reset(host: string): number {
+    let cut = 0;
+    for (const [program, streams] of this.#streams) {
+      if (program.host !== host) continue;
+      for (const stream of [...streams]) {
+        if (stream.closed) continue;
+        cut++;
+        stream.cut(connectionReset(stream.peer));
+        streams.delete(stream);
+      }
+    }
+    return cut;
+  }
+
+  /** A program has died. Its host's kernel tells its peers, unless the host lost its power with it. */
+  died(program: Program, powerLost: boolean): void {
+    for (const [name, listener] of this.#listeners) if (listener.program === program) this.#listeners.delete(name);
+    for (const [name, socket] of this.#sockets) if (socket.program === program) this.#sockets.delete(name);
+    if (powerLost) {
+      this.#dark.add(program.host);
+      return;
+    }
+    for (const stream of this.#streams.get(program) ?? []) {
+      if (!stream.closed) stream.abandon(this.#random.chance(0.5) ? "reset" : "end");
+    }
+    this.#streams.delete(program);
+  }
+
+  /** A host has power again: it knows nothing of connections from before, and says so to whoever still sends. */
+  lit(host: string): void {
+    if (!this.#dark.delete(host)) return;
+    for (const [program, streams] of this.#streams) {
+      if (program.host !== host || program.alive) continue;
+      for (const stream of streams) if (stream.unheard && !stream.closed) stream.abandon("reset");
+    }
+  }
+
+  // --- streams
+
+  #listen(program: Program, name: string, accept: (stream: Stream) => void): StreamListener {
+    if (this.#listeners.has(name)) throw systemError("EADDRINUSE", `memory://${name} is in use`);
+    this.#listeners.set(name, { program, accept });
+    return {
+      address: `memory://${name}`,
+      close: () => {
+        this.#listeners.delete(name);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #connect(program: Program, port: number, name: string, signal: AbortSignal | undefined): Promise<Stream> {
+    return new Promise((resolve, reject) => {
+      const over = (): boolean => !program.alive || signal?.aborted === true;
+      const answer = (task: () => void, late?: () => void): void => {
+        this.#time.work(this.#time.now + this.#latency(), () => {
+          if (over()) late?.();
+          else task();
+        });
+      };
+      const arrive = (): void => {
+        if (over()) return;
+        const wait = this.#isolated(program.host, name);
+        if (wait > 0 || this.#dark.has(name)) {
+          if (wait > 0) this.#counts.partition++;
+          this.#time.work(this.#time.now + Math.max(wait, connectRetryMs), arrive);
+          return;
+        }
+        const listener = this.#listeners.get(name);
+        if (listener === undefined) {
+          answer(() => reject(systemError("ECONNREFUSED", `nobody listens on memory://${name}`)));
+          return;
+        }
+        const [near, far] = this.#pair(program, port, name, listener.program);
+        listener.accept(far);
+        answer(
+          () => resolve(near),
+          () => near.destroy(),
+        );
+      };
+      this.#time.work(this.#time.now + this.#latency(), arrive);
+      signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    });
+  }
+
+  #pair(client: Program, port: number, name: string, server: Program): [SimulatedStream, SimulatedStream] {
+    const here = `tcp://${client.host}:${port}`;
+    const there = `memory://${name}`;
+    const near = new SimulatedStream(this, client, here, there, this.#highWaterMark);
+    const far = new SimulatedStream(this, server, there, here, this.#highWaterMark);
+    near.other = far;
+    far.other = near;
+    this.#streams.get(client)?.add(near);
+    this.#streams.get(server)?.add(far);
+    return [near, far];
+  }
+
+  arrival(from: SimulatedStream): number {
+    const wait = this.#isolated(from.program.host, from.other.program.host);
+    if (wait > 0) this.#counts.partition++;
+    let at = this.#time.now + wait + this.#latency();
+    if (this.#random.chance(this.#weather.delay)) {
+      this.#counts.delay++;
+      at += this.#random.between(0, this.#weather.delayMs);
+    }
+    from.arrivesAt = Math.max(from.arrivesAt, at);
+    return from.arrivesAt;
+  }
+
+  carry(from: SimulatedStream, at: number): void {
+    this.#time.work(at, () => {
+      const wait = this.#isolated(from.program.host, from.other.program.host);
+      if (wait > 0) {
+        this.#counts.partition++;
+        this.carry(from, this.#time.now + wait + this.#latency());
+        return;
+      }
+      from.arrive();
+      // A host that lost its power and has it back resets what it does not know.
+      const { other } = from;
+      if (other.unheard && !this.#dark.has(other.program.host) && !other.closed) other.abandon("reset");
+    });
+  }
+
+  sending(from: SimulatedStream, bytes: Uint8Array): boolean {
+    if (this.#hook !== undefined && !this.#hook.before(from.program)) {
+      this.#observer?.message(from.program.name, from.other.program.name, bytes, "stream", "not sent: it died");
+      return false;
+    }
+    this.#observer?.message(from.program.name, from.other.program.name, bytes, "stream", "");
+    return true;
+  }
+
+  sent(from: SimulatedStream): void {
+    this.#hook?.after(from.program);
+  }
+
+  soon(task: () => void): void {
+    this.#time.work(this.#time.now, task);
+  }
+
+  // --- datagrams
+
+  #bind(program: Program, name: string | undefined, port: number): Datagram {
+    const address = { host: name ?? program.host, port };
+    const key = keyOf(address);
+    if (this.#sockets.has(key)) throw systemError("EADDRINUSE", `memory+datagram://${key} is in use`);
+    const socket = new SimulatedDatagram(
+      program,
+      address,
+      (bytes, to) => this.#send(socket, bytes, to),
+      () => {
+        // A successor on the same host may have the port by now.
+        if (this.#sockets.get(key) === socket) this.#sockets.delete(key);
+      },
+    );
+    this.#sockets.set(key, socket);
+    return socket;
+  }
+
+  #send(from: SimulatedDatagram, bytes: Uint8Array, to: DatagramPeer): void {
+    if (this.#hook !== undefined && !this.#hook.before(from.program)) {
+      this.#observer?.message(from.program.name, to.host, bytes, "datagram", "not sent: it died");
+      return;
+    }
+    const pair = `${from.program.host} ${to.host}`;
+    if (this.#isolated(from.program.host, to.host) > 0) {
+      this.#counts.partition++;
+      this.#observer?.message(from.program.name, to.host, bytes, "datagram", "lost: the hosts are cut off");
+    } else {
+      const copies = fateOf(bytes, this.#weather, this.#random, this.#counts);
+      if (copies.length === 0) this.#observer?.message(from.program.name, to.host, bytes, "datagram", "lost");
+      for (const copy of copies) {
+        const at = this.#time.now + copy.ms;
+        this.#overtake(pair, at, copy.held);
+        const note = `${copies.length > 1 ? "twice, " : ""}${copy.bytes === bytes ? "" : "damaged, "}arrives at ${at.toFixed(1)}`;
+        this.#observer?.message(from.program.name, to.host, copy.bytes, "datagram", note);
+        this.#time.work(at, () => this.#deliver(from, copy.bytes, to));
+      }
+    }
+    this.#hook?.after(from.program);
+  }
+
+  /** Counts a datagram that is overtaken. */
+  #overtake(pair: string, at: number, held: boolean): void {
+    const before = this.#held.get(pair);
+    if (before !== undefined && at < before) {
+      this.#counts.reordering++;
+      this.#held.delete(pair);
+    }
+    if (held) this.#held.set(pair, at);
+  }
+
+  #deliver(from: SimulatedDatagram, bytes: Uint8Array, to: DatagramPeer): void {
+    if (this.#isolated(from.program.host, to.host) > 0) {
+      this.#counts.partition++;
+      return;
+    }
+    const target = this.#sockets.get(keyOf(to));
+    if (target !== undefined) {
+      target.deliver(bytes, from.address);
+      return;
+    }
+    // A host without power says nothing.
+    if (this.#dark.has(to.host)) return;
+    this.#time.work(this.#time.now + this.#latency(), () => {
+      this.#observer?.message(to.host, from.program.name, noBytes, "datagram", "ICMP: nobody listens on the port");
+      from.refuse(systemError("ECONNREFUSED", `nobody listens on memory+datagram://${keyOf(to)}`));
+    });
+  }
+
+  // --- both
+
+  #latency(): number {
+    const [least, most] = this.#weather.latencyMs;
+    return this.#random.between(least, most);
+  }
+
+  /** For how long two hosts do not reach each other, from now. */
+  #isolated(a: string, b: string): number {
+    if (this.#cutOff.size === 0) return 0;
+    return Math.max(0, (this.#cutOff.get(a) ?? 0) - this.#time.now, (this.#cutOff.get(b) ?? 0) - this.#time.now);
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+function keyOf({ host, port }: DatagramPeer): string {
+  return port === 0 ? host : `${host}:${port}`;
+}
+
+class SimulatedDatagram implements Datagram {
+  readonly program: Program;
+  readonly address: DatagramPeer;
+  readonly #send: (bytes: Uint8Array, to: DatagramPeer) => void;
+  readonly #onClose: () => void;
+  #events: DatagramEvents | undefined;
+  #closed = false;
+
+  constructor(
+    program: Program,
+    address: DatagramPeer,
+    send: (bytes: Uint8Array, to: DatagramPeer) => void,
+    onClose: () => void,
+  ) {
+    this.program = program;
+    this.address = address;
+    this.#send = send;
+    this.#onClose = onClose;
+  }
+
+  get local(): string {
+    return `memory+datagram://${keyOf(this.address)}`;
+  }
+
+  start(events: DatagramEvents): void {
+    this.#events = events;
+  }
+
+  send(bytes: Uint8Array, to: DatagramPeer): void {
+    if (!this.#closed && this.program.alive) this.#send(bytes, to);
+  }
+
+  deliver(bytes: Uint8Array, from: DatagramPeer): void {
+    if (this.program.alive) this.#events?.onDatagram(bytes, from);
+  }
+
+  refuse(error: Error): void {
+    if (this.program.alive) this.#events?.onError(error, true);
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#events = undefined;
+      this.#onClose();
+    }
+    return Promise.resolve();
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+}
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,213 @@
+import type { Semantics } from "../model/index.js";
+import { allFaultKinds, type FaultKind } from "./faults.js";
+import { Random } from "./random.js";
+import { calm, type Weather } from "./weather.js";
+
+// What a history will be: who calls what and when, and what goes wrong. All of it follows from the seed. A plan is plain
+// data, so that a history that breaks a guarantee can be tried again with less in it.
+
+export type CrashPoint =
+  | "crash-before-execution"
+  | "crash-during-execution"
+  | "crash-after-execution"
+  | "crash-before-reply"
+  | "crash-after-reply";
+
+/** Something that goes wrong once. Times in milliseconds of the world. */
+export type Incident =
+  | { readonly kind: "partition"; readonly at: number; readonly host: string; readonly ms: number }
+  | { readonly kind: "reset"; readonly at: number; readonly host: string }
+  | { readonly kind: "clock-jump"; readonly at: number; readonly host: string; readonly ms: number }
+  | { readonly kind: "store-slow" | "store-down"; readonly at: number; readonly ms: number }
+  | { readonly kind: "xid-wrap"; readonly host: string /** Identifiers left before the wrap. */; readonly left: number }
+  | {
+      readonly kind: "client-crash";
+      readonly at: number;
+      readonly host: string;
+      readonly downMs: number;
+      readonly powerLost: boolean;
+    }
+  | {
+      readonly kind: CrashPoint;
+      /** At which passing of that point, from 1. */
+      readonly nth: number;
+      readonly downMs: number;
+      readonly powerLost: boolean;
+    };
+
+export interface CallPlan {
+  readonly procedure: string;
+  readonly args: readonly unknown[];
+  /** The guarantee to ask for, where it is not the declared one. */
+  readonly guarantee?: Semantics | undefined;
+  /** Milliseconds after the lane's last call has ended. */
+  readonly thinkMs: number;
+  readonly timeoutMs?: number | undefined;
+  readonly cancelAfterMs?: number | undefined;
+}
+
+export interface ClientPlan {
+  readonly host: string;
+  readonly transport: "stream" | "datagram";
+  /** Calls that follow one another; lanes run side by side. */
+  readonly lanes: readonly (readonly CallPlan[])[];
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly clients: readonly ClientPlan[];
+  readonly incidents: readonly Incident[];
+  readonly weather: Weather;
+  /** Whether the reply cache is in a store that outlives the server. */
+  readonly durable: boolean;
+  /** Most calls that the reply cache takes. */
+  readonly replyEntriesMax?: number | undefined;
+  /** Bytes that streams hold for their peers. */
+  readonly highWaterMark: number;
+  /** How long handlers take at the most, in milliseconds, and how often they take that long; the others answer at once. */
+  readonly handling: { readonly ms: number; readonly share: number };
+}
+
+/** Whether nothing is to go wrong. */
+export function isCalm({ incidents, weather, replyEntriesMax }: Plan): boolean {
+  const rates = ["loss", "duplication", "reordering", "delay", "corruption", "bit-flip"] as const;
+  return incidents.length === 0 && replyEntriesMax === undefined && rates.every((rate) => weather[rate] === 0);
+}
+
+/** What plans are made from. */
+export interface PlanOptions {
+  readonly clients: number;
+  readonly callsPerClient: number;
+  readonly faults: readonly FaultKind[];
+  readonly transports: readonly ("stream" | "datagram")[];
+  readonly stores: readonly ("memory" | "durable")[];
+  readonly guarantee: Semantics | undefined;
+  /** The procedures that are called, with what makes their arguments. */
+  readonly procedures: readonly {
+    readonly name: string;
+    readonly args: (random: Random, call: CallPlace) => readonly unknown[];
+  }[];
+}
+
+/** Which call arguments are made for. */
+export interface CallPlace {
+  /** The client's number, from 1. */
+  readonly client: number;
+  /** The call's number among those of its client, from 1. */
+  readonly number: number;
+}
+
+/** How long a history is busy, roughly, in milliseconds: incidents fall into this time. */
+const spanMs = 2_000;
+
+/** In what share of all histories nothing goes wrong at all. */
+const calmShare = 0.05;
+
+/** In what share of the others each kind of fault may happen: fewer kinds at once show more of each. */
+const kindShare = 0.35;
+
+/** How often bits are flipped, where they may be: such a history proves little else. */
+const flipShare = 0.02;
+
+const crashPoints = allFaultKinds.filter((kind): kind is CrashPoint => /^crash-/.test(kind));
+
+/** Draws the plan of one history. */
+export function drawPlan(seed: number, options: PlanOptions): Plan {
+  const random = new Random(seed);
+  const calmly = random.chance(calmShare);
+  const on = new Set(
+    options.faults.filter((kind) => !calmly && random.chance(kind === "bit-flip" ? flipShare : kindShare)),
+  );
+  const durable = random.pick(options.stores) === "durable";
+  const clients: ClientPlan[] = [];
+  const hurried = random.chance(0.5);
+  for (let client = 1; client <= options.clients; client++)
+    clients.push(drawClient(client, options, random, calmly, hurried));
+  return {
+    seed,
+    clients,
+    incidents: drawIncidents(on, options, random, durable),
+    weather: drawWeather(on, random),
+    durable,
+    replyEntriesMax: on.has("cache-full") ? random.integer(1, 6) : undefined,
+    highWaterMark: random.chance(0.2) ? random.integer(1, 400) : 65_536,
+    handling: { ms: random.pick([1, 20, 200, 1_500]), share: random.pick([0, 0.3, 1]) },
+  };
+}
+
+function drawClient(
+  client: number,
+  options: PlanOptions,
+  random: Random,
+  calmly: boolean,
+  hurried: boolean,
+): ClientPlan {
+  const lanes: CallPlan[][] = Array.from({ length: random.integer(1, 4) }, () => []);
+  const made: CallPlan[] = [];
+  for (let number = 1; number <= options.callsPerClient; number++) {
+    const { name, args } = random.pick(options.procedures);
+    // Now and then the same call once more: nobody can tell the two apart by what they say.
+    const twin = made.length > 0 && random.chance(0.05) ? random.pick(made) : undefined;
+    const call: CallPlan = {
+      procedure: twin?.procedure ?? name,
+      args: twin?.args ?? args(random, { client, number }),
+      guarantee: options.guarantee,
+      thinkMs: random.chance(0.5) ? 0 : random.between(0, 300),
+      timeoutMs: calmly || random.chance(0.3) ? undefined : random.between(hurried ? 5 : 500, hurried ? 800 : 10_000),
+      cancelAfterMs: !calmly && random.chance(0.04) ? random.between(0, 50) : undefined,
+    };
+    made.push(call);
+    random.pick(lanes).push(call);
+  }
+  return { host: `client-${client}`, transport: random.pick(options.transports), lanes };
+}
+
+function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {
+  const rate = (kind: FaultKind, most: number): number => (on.has(kind) ? random.between(0.02, most) : 0);
+  return {
+    ...calm,
+    loss: rate("loss", 0.4),
+    duplication: rate("duplication", 0.5),
+    reordering: rate("reordering", 0.5),
+    delay: rate("delay", 0.3),
+    delayMs: random.pick([20, 300, 3_000]),
+    corruption: rate("corruption", 0.3),
+    "bit-flip": rate("bit-flip", 0.3),
+    latencyMs: random.pick([
+      [0.05, 0.2],
+      [0.5, 5],
+      [20, 60],
+    ] as const),
+  };
+}
+
+function drawIncidents(on: ReadonlySet<FaultKind>, options: PlanOptions, random: Random, durable: boolean): Incident[] {
+  const incidents: Incident[] = [];
+  const at = (): number => random.between(0, spanMs);
+  const host = (): string => `client-${random.integer(1, options.clients)}`;
+  const down = (): { downMs: number; powerLost: boolean } => ({
+    downMs: random.chance(0.5) ? random.between(0, 50) : random.between(0, 3_000),
+    powerLost: random.chance(0.25),
+  });
+  const several = (kind: FaultKind, most: number, make: () => Incident): void => {
+    if (!on.has(kind)) return;
+    for (let count = random.integer(1, most); count > 0; count--) incidents.push(make());
+  };
+  several("partition", 2, () => ({ kind: "partition", at: at(), host: host(), ms: random.between(1, 4_000) }));
+  several("reset", 3, () => ({ kind: "reset", at: at(), host: random.chance(0.3) ? "server" : host() }));
+  several("clock-jump", 2, () => ({
+    kind: "clock-jump",
+    at: at(),
+    host: random.chance(0.3) ? "server" : host(),
+    ms: random.pick([100, 5_000, 60_000]),
+  }));
+  several("client-crash", 2, () => ({ kind: "client-crash", at: at(), host: host(), ...down() }));
+  several("xid-wrap", 1, () => ({ kind: "xid-wrap", host: host(), left: random.integer(0, 2) }));
+  if (durable) {
+    several("store-slow", 2, () => ({ kind: "store-slow", at: at(), ms: random.between(50, 2_000) }));
+    several("store-down", 2, () => ({ kind: "store-down", at: at(), ms: random.between(1, 1_000) }));
+  }
+  const most = options.clients * options.callsPerClient;
+  for (const kind of crashPoints) several(kind, 1, () => ({ kind, nth: random.integer(1, most), ...down() }));
+  return incidents;
+}

@@ -1,0 +1,499 @@
+import { type CallOptions, type Client, RpcError, type Semantics } from "../model/index.js";
+import { connectOnc, type OncClientOptions } from "../onc/client.js";
+import type { OncService } from "../onc/program.js";
+import { OncServer, type OncServerOptions } from "../onc/server.js";
+import { type FaultCounts, noFaults } from "./faults.js";
+import type { CallRecord, Ending, ExecutionRecord, History } from "./history.js";
+import type { Keys } from "./keys.js";
+import { SimulatedNetwork } from "./network.js";
+import { type CallPlan, type ClientPlan, type CrashPoint, isCalm, type Plan } from "./plan.js";
+import { Program } from "./program.js";
+import { Random } from "./random.js";
+import { SimulatedStore, type SimulatedTransaction, VolatileStore } from "./store.js";
+import { VirtualTime } from "./time.js";
+import type { TimelineRecorder } from "./timeline.js";
+
+/** Milliseconds that a client may take beyond a deadline: its alarms go off a millisecond late at the most. */
+const settleSlackMs = 2;
+
+/** A history that has not ended by then never will, in milliseconds of the world. */
+const horizonMs = 600_000;
+
+/** What handlers are made with, anew for each run of the server. */
+export interface ServerWorld {
+  /** Which run this is, from 1. */
+  readonly boot: number;
+  /** Takes virtual time. A handler must not wait for anything outside of the simulation. */
+  sleep(ms: number): Promise<void>;
+  readonly random: Random;
+  /** What outlives a crash of the server, as files do. What a dead server writes is dropped. */
+  readonly values: { get(name: string): unknown; set(name: string, value: unknown): void };
+}
+
+/** What all histories of one simulation have in common. */
+export interface Setup {
+  readonly service: OncService<unknown>;
+  readonly handlers: (server: ServerWorld) => Record<string, (...args: unknown[]) => unknown>;
+  readonly keys: Keys;
+  readonly client: OncClientOptions;
+  readonly server: OncServerOptions;
+  /** Whether calls over datagrams are filtered at all. */
+  readonly replyCache: boolean;
+  /** What must hold beside the guarantees. */
+  readonly check: ((history: History) => string | undefined) | undefined;
+}
+
+/** What a history was, and what went wrong in it. */
+export interface Outcome {
+  readonly history: History;
+  readonly faults: FaultCounts;
+}
+
+/** Thrown by handlers that are meant to fail. */
+export class SimulatedFailure extends Error {
+  override readonly name = "SimulatedFailure";
+}
+
+/** Plays one history. */
+export function play(plan: Plan, setup: Setup, timeline?: TimelineRecorder): Promise<Outcome> {
+  return new World(plan, setup, timeline).play();
+}
+
+class World {
+  readonly #plan: Plan;
+  readonly #setup: Setup;
+  readonly #timeline: TimelineRecorder | undefined;
+  readonly #time = new VirtualTime();
+  readonly #random: Random;
+  readonly #handling: Random;
+  readonly #counts = noFaults();
+  readonly #network: SimulatedNetwork;
+  readonly #store: SimulatedStore;
+  readonly #calls: CallRecord[] = [];
+  readonly #executions: ExecutionRecord[] = [];
+  readonly #surprises: string[] = [];
+  readonly #byTransaction = new Map<SimulatedTransaction, ExecutionRecord>();
+  /** How often each point was passed at which a server may die. */
+  readonly #passed = new Map<CrashPoint, number>();
+  readonly #clients: SimulatedClient[];
+  #server: Program | undefined;
+  #boots = 0;
+
+  constructor(plan: Plan, setup: Setup, timeline: TimelineRecorder | undefined) {
+    this.#plan = plan;
+    this.#setup = setup;
+    this.#timeline = timeline;
+    timeline?.begin(this.#time);
+    const random = new Random(plan.seed);
+    this.#random = random.fork("world");
+    this.#handling = random.fork("handling");
+    const time = this.#time;
+    const counts = this.#counts;
+    this.#network = new SimulatedNetwork({
+      time,
+      counts,
+      random: random.fork("network"),
+      weather: plan.weather,
+      highWaterMark: plan.highWaterMark,
+      observer: timeline,
+      hook: {
+        before: (program) => program !== this.#server || !this.#dies("crash-before-reply"),
+        after: (program) => {
+          if (program === this.#server) this.#dies("crash-after-reply");
+        },
+      },
+    });
+    this.#store = new SimulatedStore({
+      time,
+      counts,
+      random: random.fork("store"),
+      limits: { replyEntriesMax: plan.replyEntriesMax },
+      onCommit: (transaction) => {
+        const execution = this.#byTransaction.get(transaction);
+        if (execution !== undefined) execution.committed = true;
+        timeline?.note("store", `commits${execution === undefined ? "" : ` execution ${execution.number}`}`);
+      },
+    });
+    this.#clients = plan.clients.map((client) => new SimulatedClient(client));
+  }
+
+  async play(): Promise<Outcome> {
+    this.#startServer();
+    for (const client of this.#clients) this.#startClient(client);
+    this.#arrangeIncidents();
+    const time = this.#time;
+    await time.run(() => time.now > horizonMs || (time.working === 0 && this.#clients.every(({ done }) => done)));
+    for (const client of this.#clients) client.program?.kill();
+    this.#server?.kill();
+    return {
+      faults: this.#counts,
+      history: {
+        seed: this.#plan.seed,
+        calls: this.#calls,
+        executions: this.#executions,
+        surprises: this.#surprises,
+        durable: this.#plan.durable,
+        unchecked: this.#counts["bit-flip"] > 0,
+        calm: isCalm(this.#plan),
+        values: this.#store.values,
+      },
+    };
+  }
+
+  // --- the server
+
+  #startServer(): void {
+    const program = new Program(this.#time, "server", ++this.#boots, this.#random.fork("server"));
+    this.#server = program;
+    this.#network.lit("server");
+    this.#timeline?.note(program.name, "starts");
+    const limits = { replyEntriesMax: this.#plan.replyEntriesMax };
+    const store = this.#plan.durable ? this.#store.of(program) : new VolatileStore(program, limits, this.#counts);
+    const server = new OncServer({
+      ...this.#setup.server,
+      network: this.#network.of(program),
+      machine: program,
+      replyCache: this.#setup.replyCache && { store, owner: "server" },
+      onError: (error, { procedure }) => this.#reported(program, error, procedure),
+    });
+    const handlers = this.#handlers(program);
+    server.export(this.#setup.service, "persistent", () => handlers);
+    for (const address of ["memory://server", "memory+datagram://server"]) {
+      server.listen(address).catch((error: unknown) => this.#surprise(program, `cannot listen: ${String(error)}`));
+    }
+  }
+
+  /** Whether the server dies at this point; it does so before this returns. */
+  #dies(point: CrashPoint): boolean {
+    const passed = (this.#passed.get(point) ?? 0) + 1;
+    this.#passed.set(point, passed);
+    const incident = this.#plan.incidents.find((one) => one.kind === point && one.nth === passed);
+    if (incident === undefined || !("nth" in incident) || this.#server === undefined) return false;
+    this.#counts[point]++;
+    this.#crash(this.#server, incident.powerLost, point);
+    this.#server = undefined;
+    this.#time.work(this.#time.now + incident.downMs, () => this.#startServer());
+    return true;
+  }
+
+  #crash(program: Program, powerLost: boolean, why: string): void {
+    this.#timeline?.note(program.name, `dies${powerLost ? " with its host" : ""} (${why})`);
+    program.kill();
+    this.#network.died(program, powerLost);
+  }
+
+  #reported(program: Program, error: unknown, procedure: string): void {
+    if (!program.alive || error instanceof SimulatedFailure) return;
+    const message = error instanceof Error ? error.message : String(error);
+    // What the simulated store says when it is down, or a call ran for too long, is part of the history.
+    if (/^the (store|transaction|reply cannot be kept)/.test(message)) return;
+    this.#surprise(program, `${procedure}: ${error instanceof Error ? (error.stack ?? message) : message}`);
+  }
+
+  #surprise(program: Program, text: string): void {
+    this.#surprises.push(`${program.name} reported an error that nobody threw on purpose: ${text}`);
+  }
+
+  #handlers(program: Program): Record<string, (...args: unknown[]) => unknown> {
+    const { values } = this.#store;
+    const handlers = this.#setup.handlers({
+      boot: program.boot,
+      sleep: (ms) => program.sleep(ms),
+      random: this.#random.fork("handlers"),
+      values: {
+        get: (name) => values.get(name),
+        set: (name, value) => {
+          if (program.alive) values.set(name, value);
+        },
+      },
+    });
+    return Object.fromEntries(
+      Object.keys(this.#setup.service.procedures).map((name) => [
+        name,
+        (...args: unknown[]) => this.#execute(program, name, handlers[name]?.bind(handlers), args),
+      ]),
+    );
+  }
+
+  /** Runs a handler, with all that may happen around it. */
+  #execute(
+    program: Program,
+    procedure: string,
+    handler: ((...args: unknown[]) => unknown) | undefined,
+    args: unknown[],
+  ): unknown {
+    if (handler === undefined) throw new TypeError(`no handler for ${procedure}`);
+    if (this.#dies("crash-before-execution")) return new Promise(() => {});
+    const { handling } = this.#plan;
+    const ms = handling.share > 0 && this.#handling.chance(handling.share) ? this.#handling.between(0, handling.ms) : 0;
+    const plain = args.slice(0, -1);
+    const { transaction } = args.at(-1) as { transaction: SimulatedTransaction | undefined };
+    const run = (): ExecutionRecord => {
+      const execution: ExecutionRecord = {
+        number: this.#executions.length,
+        boot: program.boot,
+        procedure,
+        args: plain,
+        key: this.#setup.keys.ofArgs(procedure, plain),
+        beganAt: this.#time.now,
+        endedAt: undefined,
+        result: undefined,
+        threw: false,
+        transactional: transaction !== undefined,
+        committed: false,
+      };
+      this.#executions.push(execution);
+      if (transaction !== undefined) this.#byTransaction.set(transaction, execution);
+      this.#timeline?.began(program.name, execution);
+      return execution;
+    };
+    const ended = (execution: ExecutionRecord, value: unknown): unknown => {
+      execution.endedAt = this.#time.now;
+      execution.result = this.#setup.keys.ofResult(procedure, value);
+      this.#timeline?.note(program.name, `execution ${execution.number} returns`);
+      return this.#dies("crash-after-execution") ? new Promise(() => {}) : value;
+    };
+    const threw = (execution: ExecutionRecord, error: unknown): never => {
+      execution.endedAt = this.#time.now;
+      execution.threw = true;
+      this.#timeline?.note(program.name, `execution ${execution.number} throws`);
+      throw error;
+    };
+    if (ms === 0) {
+      const execution = run();
+      let value: unknown;
+      try {
+        value = handler(...args);
+      } catch (error) {
+        return threw(execution, error);
+      }
+      if (!(value instanceof Promise))
+        return this.#dies("crash-during-execution") ? new Promise(() => {}) : ended(execution, value);
+      if (this.#dies("crash-during-execution")) return unheard(value);
+      return value.then(
+        (settled) => ended(execution, settled),
+        (error) => threw(execution, error),
+      );
+    }
+    const before = this.#handling.between(0, ms);
+    return (async () => {
+      await program.sleep(before);
+      const execution = run();
+      try {
+        const pending = handler(...args);
+        if (this.#dies("crash-during-execution")) return await unheard(pending);
+        const value = await pending;
+        await program.sleep(ms - before);
+        return await ended(execution, value);
+      } catch (error) {
+        return threw(execution, error);
+      }
+    })();
+  }
+
+  // --- the clients
+
+  #startClient(client: SimulatedClient): void {
+    const { host } = client.plan;
+    const program = new Program(this.#time, host, ++client.boots, this.#random.fork(host));
+    client.program = program;
+    this.#network.lit(host);
+    this.#timeline?.note(program.name, "starts");
+    const wrap = this.#plan.incidents.find((incident) => incident.kind === "xid-wrap" && incident.host === host);
+    if (wrap !== undefined && wrap.kind === "xid-wrap") {
+      program.firstWord = 0xffff_ffff - wrap.left;
+      client.wrapsAfter = wrap.left + 1;
+    }
+    void this.#live(client, program);
+  }
+
+  async #live(client: SimulatedClient, program: Program): Promise<void> {
+    const network = this.#network.of(program);
+    const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
+    const rpc = await this.#connect(program, `${scheme}://server`, {
+      ...this.#setup.client,
+      network,
+      machine: program,
+    });
+    await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));
+    client.done = true;
+    this.#timeline?.note(program.name, "closes");
+    await rpc.$close();
+  }
+
+  /** Connects, however often it takes. */
+  async #connect(program: Program, address: string, options: OncClientOptions): Promise<Client<unknown>> {
+    for (;;) {
+      try {
+        return await connectOnc(this.#setup.service, address, options);
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.executed !== "no") this.#surprise(program, String(error));
+        await program.sleep(50);
+      }
+    }
+  }
+
+  async #lane(
+    client: SimulatedClient,
+    program: Program,
+    rpc: Client<unknown>,
+    lane: readonly CallPlan[],
+    index: number,
+  ): Promise<void> {
+    for (;;) {
+      const next = client.cursors[index] as number;
+      const call = lane[next];
+      if (call === undefined) return;
+      if (call.thinkMs > 0) await program.sleep(call.thinkMs);
+      client.cursors[index] = next + 1;
+      await this.#call(client, program, rpc, call);
+    }
+  }
+
+  async #call(client: SimulatedClient, program: Program, rpc: Client<unknown>, call: CallPlan): Promise<void> {
+    const { procedure, args, timeoutMs, cancelAfterMs, guarantee } = call;
+    const { keys } = this.#setup;
+    const now = this.#time.now;
+    const settleBy = program.clock.now() + (timeoutMs ?? this.#setup.client.timeoutMs ?? 25_000);
+    const record: CallRecord = {
+      number: this.#calls.length,
+      client: program.name,
+      transport: client.plan.transport,
+      procedure,
+      args,
+      key: keys.ofArgs(procedure, args),
+      guarantee: guarantee ?? keys.declared(procedure),
+      invokedAt: now,
+      settleBy: program.worldTime(settleBy),
+      settledAt: undefined,
+      ending: undefined,
+      abandoned: false,
+      late: false,
+    };
+    this.#calls.push(record);
+    client.pending.add(record);
+    this.#timeline?.called(record);
+    if (++client.made === client.wrapsAfter) this.#counts["xid-wrap"]++;
+    const settle = (ending: Ending): void => {
+      client.pending.delete(record);
+      record.settledAt = this.#time.now;
+      record.ending = ending;
+      // A clock that leaped over the deadline makes it pass when it leaps.
+      const leaped = this.#time.now - program.jumpedAt <= settleSlackMs;
+      record.late = program.clock.now() > settleBy + settleSlackMs && !leaped;
+      this.#timeline?.settled(record);
+    };
+    try {
+      const method = (rpc as unknown as Record<string, unknown>)[procedure] as (...args: unknown[]) => Promise<unknown>;
+      const value = await method(...args, ...this.#optionsOf(program, timeoutMs, cancelAfterMs, guarantee));
+      settle({ ok: true, value, bytes: keys.ofResult(procedure, value) });
+    } catch (error) {
+      settle(endingOf(error));
+    }
+  }
+
+  /** No options at all where there are none: such calls take the short way. */
+  #optionsOf(
+    program: Program,
+    timeoutMs: number | undefined,
+    cancelAfterMs: number | undefined,
+    guarantee: Semantics | undefined,
+  ): CallOptions[] {
+    if (timeoutMs === undefined && cancelAfterMs === undefined && guarantee === undefined) return [];
+    if (cancelAfterMs === undefined) return [{ timeoutMs, semantics: guarantee }];
+    const aborter = new AbortController();
+    void program.sleep(cancelAfterMs).then(() => aborter.abort(new Error("changed its mind")));
+    return [{ timeoutMs, semantics: guarantee, signal: aborter.signal }];
+  }
+
+  #crashClient(client: SimulatedClient, downMs: number, powerLost: boolean): void {
+    const { program } = client;
+    if (program === undefined || !program.alive || client.done) return;
+    this.#counts["client-crash"]++;
+    for (const record of client.pending) record.abandoned = true;
+    client.pending.clear();
+    client.made = 0;
+    client.wrapsAfter = -1;
+    this.#crash(program, powerLost, "client-crash");
+    this.#time.work(this.#time.now + downMs, () => this.#startClient(client));
+  }
+
+  // --- what goes wrong at its time
+
+  #arrangeIncidents(): void {
+    for (const incident of this.#plan.incidents) {
+      if (!("at" in incident)) continue;
+      this.#time.work(incident.at, () => {
+        switch (incident.kind) {
+          case "partition":
+            this.#timeline?.note(incident.host, `is cut off for ${incident.ms.toFixed(0)} ms`);
+            this.#network.cutOff(incident.host, incident.ms);
+            return;
+          case "reset": {
+            const cut = this.#network.reset(incident.host);
+            this.#counts.reset += cut;
+            if (cut > 0) this.#timeline?.note(incident.host, `its connections are reset`);
+            return;
+          }
+          case "clock-jump":
+            this.#jump(incident.host, incident.ms);
+            return;
+          case "client-crash": {
+            const client = this.#clients.find(({ plan }) => plan.host === incident.host);
+            if (client !== undefined) this.#crashClient(client, incident.downMs, incident.powerLost);
+            return;
+          }
+          case "store-slow":
+            this.#timeline?.note("store", `is slow for ${incident.ms.toFixed(0)} ms`);
+            this.#store.slowUntil = this.#time.now + incident.ms;
+            return;
+          case "store-down":
+            this.#timeline?.note("store", `is down for ${incident.ms.toFixed(0)} ms`);
+            this.#store.downUntil = this.#time.now + incident.ms;
+            return;
+        }
+      });
+    }
+  }
+
+  #jump(host: string, ms: number): void {
+    const program = host === "server" ? this.#server : this.#clients.find(({ plan }) => plan.host === host)?.program;
+    if (program === undefined || !program.alive) return;
+    this.#counts["clock-jump"]++;
+    this.#timeline?.note(program.name, `its clock leaps by ${ms} ms`);
+    program.jump(ms);
+  }
+}
+
+/** What a handler of a dead server comes to: nobody hears of it. */
+function unheard(pending: unknown): Promise<never> {
+  if (pending instanceof Promise) pending.catch(() => {});
+  return new Promise(() => {});
+}
+
+class SimulatedClient {
+  readonly plan: ClientPlan;
+  /** The next call of each lane. */
+  readonly cursors: number[];
+  readonly pending: Set<CallRecord> = new Set();
+  program: Program | undefined;
+  boots = 0;
+  /** Calls of this run, and after how many of them the identifiers have wrapped. */
+  made = 0;
+  wrapsAfter = -1;
+  done = false;
+
+  constructor(plan: ClientPlan) {
+    this.plan = plan;
+    this.cursors = plan.lanes.map(() => 0);
+  }
+}
+
+function endingOf(error: unknown): Ending {
+  if (error instanceof RpcError) {
+    const { code, executed, attempts } = error;
+    return { ok: false, code, executed, attempts, error };
+  }
+  const wrapped = error instanceof Error ? error : new Error(String(error));
+  return { ok: false, code: "not-an-rpc-error", executed: "unknown", attempts: 0, error: wrapped };
+}

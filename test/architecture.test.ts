@@ -83,6 +83,9 @@ const rooms: Rooms = {
   idl: { may: ["model", "xdr", "onc", ...compiler] },
   bundler: { may: ["idl", ...compiler], packages: ["unplugin"] },
 
+  // A simulated world: the real halves of protocols over a network, clocks and chance of its own.
+  testing: { may: [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc] },
+
   // The package's root puts it all together.
   ...Object.fromEntries(root.map((file) => [file, { may: [...beneath, ...root] }])),
   cli: {

@@ -55,6 +55,8 @@ export interface ClientPlan {
 
 export interface Plan {
   readonly seed: number;
+  /** Nothing goes wrong, and nobody is in a hurry: every call must succeed. */
+  readonly calm: boolean;
   readonly clients: readonly ClientPlan[];
   readonly incidents: readonly Incident[];
   readonly weather: Weather;
@@ -66,12 +68,6 @@ export interface Plan {
   readonly highWaterMark: number;
   /** How long handlers take at the most, in milliseconds, and how often they take that long; the others answer at once. */
   readonly handling: { readonly ms: number; readonly share: number };
-}
-
-/** Whether nothing is to go wrong. */
-export function isCalm({ incidents, weather, replyEntriesMax }: Plan): boolean {
-  const rates = ["loss", "duplication", "reordering", "delay", "corruption", "bit-flip"] as const;
-  return incidents.length === 0 && replyEntriesMax === undefined && rates.every((rate) => weather[rate] === 0);
 }
 
 /** What plans are made from. */
@@ -125,6 +121,7 @@ export function drawPlan(seed: number, options: PlanOptions): Plan {
     clients.push(drawClient(client, options, random, calmly, hurried));
   return {
     seed,
+    calm: calmly,
     clients,
     incidents: drawIncidents(on, options, random, durable),
     weather: drawWeather(on, random),

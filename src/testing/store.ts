@@ -66,6 +66,8 @@ export class SimulatedStore {
   /** The store as one program sees it. */
   of(program: Program): ReplyStore<SimulatedTransaction> {
     return {
+      id: "simulated",
+      replyWindowMs: this.#replies.replyWindowMs,
       durable: true,
       shared: true,
       transactional: true,
@@ -138,7 +140,7 @@ export class SimulatedStore {
       this.#end(transaction);
       throw new Error(`the reply cannot be kept: ${claim.state}`);
     }
-    claim.complete(reply);
+    void claim.complete(reply);
     for (const [name, value] of transaction.written) this.values.set(name, value);
     this.#onCommit(transaction);
     this.#end(transaction);
@@ -241,7 +243,7 @@ export class VolatileStore extends MemoryReplyStore {
   readonly #counts: FaultCounts;
 
   constructor(program: Program, limits: ReplyStoreLimits, counts: FaultCounts) {
-    super({ ...limits, now: () => program.clock.now() });
+    super({ ...limits, id: program.name, now: () => program.clock.now() });
     this.#counts = counts;
   }
 

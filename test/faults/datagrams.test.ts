@@ -1,4 +1,4 @@
-import { type Client, connect, MemoryNetwork, type Procedure, RpcError, Server, type Timeline } from "farcall";
+import { connect, MemoryNetwork, type Procedure, RpcError, Server, type Timeline } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { uint } from "farcall/xdr";
 import { describe, expect, it } from "vitest";

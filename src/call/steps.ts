@@ -14,42 +14,47 @@ import {
 /** Measures one side's steps of one call. Times are milliseconds of the clock that it is given. */
 class Steps<S extends CallStep> {
   readonly startedAt: number;
-  protected readonly now: () => number;
-  #current: S;
+  readonly #now: () => number;
+  #current: number;
   #since: number;
-  readonly #times = new Map<CallStep, { startMs: number; durationMs: number }>();
+  /** By the step's place in `callSteps`: when it first began, from the start; below 0 if it did not. */
+  readonly #starts = [-1, -1, -1, -1, -1, -1, -1, -1, -1, -1];
+  /** By the same place: how long it took. */
+  readonly #durations = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
   constructor(now: () => number, first: S, startedAt: number) {
-    this.now = now;
+    this.#now = now;
     this.startedAt = startedAt;
-    this.#current = first;
+    this.#current = places[first];
     this.#since = startedAt;
-    this.#begin(first);
+    this.#starts[this.#current] = 0;
   }
 
   /** The step before ends, and this one begins or goes on. */
   enter(step: S): void {
-    this.#leave();
-    this.#current = step;
-    this.#begin(step);
+    this.leave();
+    const place = places[step];
+    this.#current = place;
+    if ((this.#starts[place] as number) < 0) this.#starts[place] = this.#since - this.startedAt;
   }
 
-  #begin(step: S): void {
-    if (this.#times.has(step)) return;
-    this.#times.set(step, { startMs: this.#since - this.startedAt, durationMs: 0 });
-  }
-
-  #leave(): void {
-    const now = this.now();
-    const time = this.#times.get(this.#current);
-    if (time !== undefined) time.durationMs += now - this.#since;
+  /** Ends the step that the call is in. */
+  protected leave(): void {
+    const now = this.#now();
+    this.#durations[this.#current] = (this.#durations[this.#current] as number) + now - this.#since;
     this.#since = now;
   }
 
-  /** Ends the step that the call is in, and gives the time of each. */
-  protected leave(): ReadonlyMap<CallStep, { readonly startMs: number; durationMs: number }> {
-    this.#leave();
-    return this.#times;
+  /** How long a step took so far; 0 if the call did not come to it. */
+  protected durationOf(step: CallStep): number {
+    return this.#durations[places[step]] as number;
+  }
+
+  /** The time of a step, less what others spent of it; undefined if the call did not come to it. */
+  protected timeOf(step: CallStep, side: StepTime["side"], spent = 0): StepTime | undefined {
+    const startMs = this.#starts[places[step]] as number;
+    if (startMs < 0) return undefined;
+    return { step, side, startMs, durationMs: Math.max(0, this.durationOf(step) - spent) };
   }
 
   protected get elapsed(): number {
@@ -86,26 +91,24 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
 
   /** The call has ended, and was sent so often. */
   end(attempts: number, reach: ReachTimes): Timeline {
-    const times = this.leave();
+    this.leave();
     const { server } = this;
-    const network = times.get("network");
-    if (server !== undefined && network !== undefined) {
-      const spent = server.receive + server.unmarshal + server.execute + server.reply;
-      // The server's clock may run a little faster.
-      network.durationMs = Math.max(0, network.durationMs - spent);
-    }
+    // The server's clock may run a little faster, so that it claims more than there was.
+    const spent = server === undefined ? 0 : server.receive + server.unmarshal + server.execute + server.reply;
     const steps: StepTime[] = [];
     let serverMs = 0;
     for (const step of callSteps) {
-      const time = times.get(step);
+      const time = this.timeOf(step, "client", step === "network" ? spent : 0);
       if (time !== undefined) {
-        steps.push({ step, side: "client", ...time });
+        steps.push(time);
       } else if (server !== undefined && isServerStep(step)) {
         steps.push({ step, side: "server", startMs: serverMs, durationMs: server[step] });
         serverMs += server[step];
       }
     }
-    const timeline: Timeline = { ...reach, steps, serverTold: server !== undefined, totalMs: this.elapsed, attempts };
+    const { resolveMs, connectMs } = reach;
+    const serverTold = server !== undefined;
+    const timeline: Timeline = { resolveMs, connectMs, steps, serverTold, totalMs: this.elapsed, attempts };
     this.#tell(timeline);
     return timeline;
   }
@@ -122,18 +125,24 @@ export class ServerRecord extends Steps<ServerStep> {
 
   /** The times so far. To be told in the reply itself they are asked for while it is being written. */
   get times(): ServerTimes {
-    const times = this.leave();
-    const ms = (step: ServerStep): number => times.get(step)?.durationMs ?? 0;
-    return { receive: ms("receive"), unmarshal: ms("unmarshal"), execute: ms("execute"), reply: ms("reply") };
+    this.leave();
+    return {
+      receive: this.durationOf("receive"),
+      unmarshal: this.durationOf("unmarshal"),
+      execute: this.durationOf("execute"),
+      reply: this.durationOf("reply"),
+    };
   }
 
   /** The steps so far, each with its beginning. */
   get steps(): readonly StepTime[] {
-    const times = this.leave();
-    return serverSteps.flatMap((step) => {
-      const time = times.get(step);
-      return time === undefined ? [] : [{ step, side: "server", ...time }];
-    });
+    this.leave();
+    const steps: StepTime[] = [];
+    for (const step of serverSteps) {
+      const time = this.timeOf(step, "server");
+      if (time !== undefined) steps.push(time);
+    }
+    return steps;
   }
 }
 
@@ -151,11 +160,14 @@ export function coarseTimeline(call: CoarseTimes, endedAt: number, reach: ReachT
   const waited = sentAt < 0 ? totalMs : sentAt - startedAt;
   const steps: StepTime[] = [{ step: "send", side: "client", startMs: 0, durationMs: waited }];
   if (sentAt >= 0) steps.push({ step: "network", side: "client", startMs: waited, durationMs: totalMs - waited });
-  return { ...reach, steps, serverTold: false, totalMs, attempts: transmissions };
+  const { resolveMs, connectMs } = reach;
+  return { resolveMs, connectMs, steps, serverTold: false, totalMs, attempts: transmissions };
 }
+
+const places = Object.fromEntries(callSteps.map((step, place) => [step, place])) as Readonly<Record<CallStep, number>>;
 
 const serverSteps: readonly ServerStep[] = ["receive", "unmarshal", "execute", "reply"];
 
 function isServerStep(step: CallStep): step is ServerStep {
-  return (serverSteps as readonly CallStep[]).includes(step);
+  return step === "receive" || step === "unmarshal" || step === "execute" || step === "reply";
 }

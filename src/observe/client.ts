@@ -1,7 +1,13 @@
-import type { RpcError, Timeline } from "../model/index.js";
-import { emptyTimeline } from "../model/index.js";
+import {
+  type CallContext,
+  type Executed,
+  emptyTimeline,
+  type RpcError,
+  type Semantics,
+  type Timeline,
+} from "../model/index.js";
 import { channelOf } from "./channels.js";
-import type { ClientCallEnd, ClientCallError, ClientCallStart } from "./events.js";
+import type { ClientCallEnd, ClientCallError, ClientCallStart, ProcedureNames } from "./events.js";
 
 const started = channelOf("farcall:client:call:start");
 const ended = channelOf("farcall:client:call:end");
@@ -12,35 +18,58 @@ export function clientCallsObserved(): boolean {
   return started.hasSubscribers || ended.hasSubscribers || failed.hasSubscribers;
 }
 
-/**
- * Makes a call and tells the channels of its start and its end. Every start is followed by one end or one error.
- *
- * @param event what is known at the start; what becomes known is added to it
- * @param make makes the call, with the trace that the event then has; `explain` is to be given its time-line
- */
-export async function observeClientCall(
-  event: ClientCallStart,
-  make: (explain: (timeline: Timeline) => void) => Promise<unknown>,
-): Promise<unknown> {
-  let timeline = emptyTimeline;
-  started.publish(event);
-  let value: unknown;
-  try {
-    value = await make((told) => {
-      timeline = told;
-    });
-  } catch (reason) {
-    // A call fails with nothing else.
-    const error = reason as RpcError;
-    const end: Omit<ClientCallError, keyof ClientCallStart> = {
-      executed: error.executed,
-      error,
-      timeline: error.timeline,
-    };
-    failed.publish(Object.assign(event, end));
-    throw error;
+/** One call that is watched at the client: the object that the channels give from its start to its end. */
+export class ClientCallWatch implements ClientCallStart {
+  readonly protocol: string;
+  readonly service: string | undefined;
+  readonly procedure: string | undefined;
+  readonly numbers: ProcedureNames["numbers"];
+  readonly address: string;
+  readonly semantics: Semantics;
+  readonly context: CallContext | undefined;
+  traceparent: string | undefined;
+  executed: Executed | undefined = undefined;
+  timeline: Timeline | undefined = undefined;
+  error: RpcError | undefined = undefined;
+
+  constructor(
+    names: ProcedureNames,
+    address: string,
+    semantics: Semantics,
+    context: CallContext | undefined,
+    traceparent: string | undefined,
+  ) {
+    this.protocol = names.protocol;
+    this.service = names.service;
+    this.procedure = names.procedure;
+    this.numbers = names.numbers;
+    this.address = address;
+    this.semantics = semantics;
+    this.context = context;
+    this.traceparent = traceparent;
   }
-  const end: Omit<ClientCallEnd, keyof ClientCallStart> = { executed: "yes", timeline };
-  ended.publish(Object.assign(event, end));
-  return value;
+
+  /**
+   * Tells of the start, makes the call and tells of its end: of one end or one error. `make` finds in `traceparent` the
+   * trace that the call is to carry, and sees that `timeline` is set when the call returns.
+   */
+  async around<T>(make: () => Promise<T>): Promise<T> {
+    started.publish(this);
+    let value: T;
+    try {
+      value = await make();
+    } catch (reason) {
+      // A call fails with nothing else.
+      const error = reason as RpcError;
+      this.executed = error.executed;
+      this.timeline = error.timeline;
+      this.error = error;
+      failed.publish(this as ClientCallError);
+      throw error;
+    }
+    this.executed = "yes";
+    this.timeline ??= emptyTimeline;
+    ended.publish(this as ClientCallEnd);
+    return value;
+  }
 }

@@ -1,7 +1,7 @@
 import type { ServerRecord } from "../call/steps.js";
-import type { Executed } from "../model/index.js";
+import type { Caller, Executed, StepTime } from "../model/index.js";
 import { channelOf } from "./channels.js";
-import type { ServerCallEnd, ServerCallError, ServerCallStart } from "./events.js";
+import type { ProcedureNames, ServerCallEnd, ServerCallError, ServerCallStart } from "./events.js";
 import { tellSafely } from "./safely.js";
 
 const started = channelOf("farcall:server:call:start");
@@ -16,44 +16,53 @@ export function serverCallsObserved(): boolean {
   return started.hasSubscribers || ended.hasSubscribers || failed.hasSubscribers;
 }
 
-/** One call that is watched at the server, from before its handler runs until it is answered. */
-export class ServerCallWatch {
-  readonly event: ServerCallStart;
-  readonly #record: ServerRecord;
-  readonly #explain: ((call: ServerCallResult) => void) | undefined;
-  #failure: { readonly error: unknown; readonly executed: Executed } | undefined;
+/** One call that is watched at the server: the object that the channels give, from before its handler runs until it is answered. */
+export class ServerCallWatch implements ServerCallStart {
+  readonly protocol: string;
+  readonly service: string | undefined;
+  readonly procedure: string | undefined;
+  readonly numbers: ProcedureNames["numbers"];
+  readonly caller: Caller;
+  readonly address: string | undefined;
+  traceparent: string | undefined;
+  run: ServerCallStart["run"] = undefined;
+  executed: Executed | undefined = undefined;
+  steps: readonly StepTime[] | undefined = undefined;
+  error: unknown = undefined;
+  #failed = false;
 
-  /** @param explain is given what the channels are given at the end */
-  constructor(event: ServerCallStart, record: ServerRecord, explain: ((call: ServerCallResult) => void) | undefined) {
-    this.event = event;
-    this.#record = record;
-    this.#explain = explain;
-    started.publish(event);
+  constructor(names: ProcedureNames, caller: Caller, address: string | undefined, traceparent: string | undefined) {
+    this.protocol = names.protocol;
+    this.service = names.service;
+    this.procedure = names.procedure;
+    this.numbers = names.numbers;
+    this.caller = caller;
+    this.address = address;
+    this.traceparent = traceparent;
+  }
+
+  /** A handler is about to run. */
+  start(): void {
+    started.publish(this);
   }
 
   /** Something went wrong; the first failure is the call's. */
   fail(error: unknown, executed: Executed): void {
-    this.#failure ??= { error, executed };
+    if (this.#failed) return;
+    this.#failed = true;
+    this.error = error;
+    this.executed = executed;
   }
 
   /** The call was answered, or nobody is there any more to answer. */
-  end(): void {
-    const { steps } = this.#record;
-    if (this.#failure === undefined) {
-      const end: Omit<ServerCallEnd, keyof ServerCallStart> = { executed: "yes", steps };
-      const event = Object.assign(this.event, end);
-      ended.publish(event);
-      this.#tell(event);
+  end(record: ServerRecord, explain: ((call: ServerCallResult) => void) | undefined): void {
+    this.steps = record.steps;
+    if (this.#failed) {
+      failed.publish(this as ServerCallError);
     } else {
-      const end: Omit<ServerCallError, keyof ServerCallStart> = { ...this.#failure, steps };
-      const event = Object.assign(this.event, end);
-      failed.publish(event);
-      this.#tell(event);
+      this.executed = "yes";
+      ended.publish(this as ServerCallEnd);
     }
-  }
-
-  #tell(result: ServerCallResult): void {
-    const explain = this.#explain;
-    if (explain !== undefined) tellSafely(() => explain(result));
+    if (explain !== undefined) tellSafely(() => explain(this as ServerCallResult));
   }
 }

@@ -17,7 +17,7 @@ import {
   type Timeline,
 } from "../model/index.js";
 import { isDatagram, type Network, parseAddress } from "../net/index.js";
-import { clientCallsObserved, observeClientCall } from "../observe/client.js";
+import { ClientCallWatch, clientCallsObserved } from "../observe/client.js";
 import { tellSafely } from "../observe/safely.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
 import {
@@ -86,12 +86,6 @@ export interface OncClientOptions {
   readonly machine?: Machine | undefined;
 }
 
-/** Whoever watches a call from outside. Unlike its caller, it does not ask the server for its times. */
-interface CallObserver {
-  readonly subject: object;
-  readonly explain: (timeline: Timeline) => void;
-}
-
 /** What a channel needs of either drive. */
 interface Drive {
   readonly closed: boolean;
@@ -109,6 +103,7 @@ export class OncChannel {
   readonly #timeoutMs: number;
   readonly #connects: () => number;
   readonly #explain: OncClientOptions["explain"];
+  readonly #now: () => number;
 
   private constructor(
     drive: Drive,
@@ -122,6 +117,7 @@ export class OncChannel {
     this.#timeoutMs = timeoutMs;
     this.#connects = connects;
     this.#explain = explain;
+    this.#now = () => drive.now();
   }
 
   /**
@@ -196,7 +192,7 @@ export class OncChannel {
 
   /** Makes a call. Never throws: every mistake is a rejection. */
   call(target: CallTarget, args: readonly unknown[], options: CallOptions | undefined): Promise<unknown> {
-    if (clientCallsObserved()) return this.#observed(target, args, options ?? {});
+    if (clientCallsObserved()) return this.#watched(target, args, options ?? {});
     const drive = this.#drive;
     if (options !== undefined || drive.closed || this.#explain !== undefined) {
       return this.#callWith(target, args, options ?? {});
@@ -215,23 +211,21 @@ export class OncChannel {
   }
 
   /** Makes a call that is watched from outside. */
-  #observed(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+  #watched(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const { semantics = target.semantics, context, traceparent = context?.traceparent } = options;
-    const event = { ...namesOf(target), address: this.address, semantics, context, traceparent };
-    return observeClientCall(event, (explain) => {
-      const traced = { ...options, traceparent: event.traceparent };
-      return this.#callWith(target, args, traced, { subject: event, explain });
-    });
+    const watch = new ClientCallWatch(namesOf(target), this.address, semantics, context, traceparent);
+    return watch.around(() => this.#callWith(target, args, options, watch));
   }
 
   #callWith(
     target: CallTarget,
     args: readonly unknown[],
     options: CallOptions,
-    observer?: CallObserver | undefined,
+    watch?: ClientCallWatch | undefined,
   ): Promise<unknown> {
     const drive = this.#drive;
     const startedAt = drive.now();
+    const record = this.#recordOf(options.explain, startedAt, watch);
     const refuse = (code: RpcErrorCode, message: string, cause?: unknown): Promise<never> =>
       Promise.reject(
         new RpcError(code, `${target.name} to ${this.address}: ${message}`, {
@@ -239,11 +233,12 @@ export class OncChannel {
           peer: this.address,
           cause,
           status: clntStatus(ClntStat.RPC_FAILED),
+          timeline: record?.end(0, this.#engine.reach),
         }),
       );
     if (drive.closed) return refuse("closed", "the client was closed");
     const { timeoutMs = this.#timeoutMs, context, semantics = target.semantics } = options;
-    const { traceparent = context?.traceparent } = options;
+    const traceparent = watch === undefined ? (options.traceparent ?? context?.traceparent) : watch.traceparent;
     const badTimeout = timeoutProblem(timeoutMs);
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
     const badSemantics = semanticsProblem(target.semantics, semantics);
@@ -256,7 +251,6 @@ export class OncChannel {
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
-      const record = this.#recordOf(options.explain, startedAt, observer);
       const life = { semantics, startedAt, deadline, record, traceparent };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
@@ -268,18 +262,20 @@ export class OncChannel {
   #recordOf(
     explain: CallOptions["explain"],
     startedAt: number,
-    observer: CallObserver | undefined,
+    watch: ClientCallWatch | undefined,
   ): CallRecord | undefined {
-    const asked = [explain, this.#explain].filter((tell) => tell !== undefined);
-    if (asked.length === 0 && observer === undefined) return undefined;
+    const always = this.#explain;
+    if (explain === undefined && always === undefined && watch === undefined) return undefined;
     return new CallRecord({
-      now: () => this.#drive.now(),
+      now: this.#now,
       startedAt,
-      asksServer: asked.length > 0,
-      subject: observer?.subject,
-      tell: (timeline) => {
-        observer?.explain(timeline);
-        for (const tell of asked) tellSafely(() => tell(timeline));
+      // Whoever only watches changes nothing on the wire.
+      asksServer: explain !== undefined || always !== undefined,
+      subject: watch,
+      tell(timeline) {
+        if (watch !== undefined) watch.timeline = timeline;
+        if (explain !== undefined) tellSafely(() => explain(timeline));
+        if (always !== undefined) tellSafely(() => always(timeline));
       },
     });
   }

@@ -7,22 +7,36 @@ const repeated = channelOf("farcall:client:retry");
 const disconnected = channelOf("farcall:client:disconnect");
 
 /** A procedure for those who watch. What is called by number has no names. */
-export function namesOf({ name, program, version, procedure }: CallTarget): ProcedureNames {
+export function namesOf(target: CallTarget): ProcedureNames {
+  const known = clientNames.get(target);
+  if (known !== undefined) return known;
+  const { name, program, version, procedure } = target;
   const dot = name.lastIndexOf(".");
-  return {
+  const names: ProcedureNames = {
     protocol: onc.name,
     service: dot < 0 ? undefined : name.slice(0, dot),
     procedure: dot < 0 ? undefined : name.slice(dot + 1),
     numbers: { program, version, procedure },
   };
+  clientNames.set(target, names);
+  return names;
 }
 
 /** The procedure that a server was asked for. */
 export function namesOfServed({ served, target }: ServerCall): ProcedureNames {
+  const known = servedNames.get(target);
+  if (known !== undefined) return known;
   const { name, program, version } = served;
   const numbers = { program, version, procedure: target.number };
-  return { protocol: onc.name, service: name, procedure: target.name, numbers };
+  const names: ProcedureNames = { protocol: onc.name, service: name, procedure: target.name, numbers };
+  // Procedure 0 is one object for all services.
+  if (target.number !== 0) servedNames.set(target, names);
+  return names;
 }
+
+// One target serves all calls of a procedure.
+const clientNames = new WeakMap<CallTarget, ProcedureNames>();
+const servedNames = new WeakMap<ServerCall["target"], ProcedureNames>();
 
 /** Tells the channels what happens to an engine's calls between their start and their end. */
 export function watchEngine(engine: StreamClientEngine | DatagramClientEngine): void {

@@ -277,7 +277,7 @@ export class OncServer {
     const watch = call.record === undefined ? undefined : this.#watch(call, call.record);
     try {
       object = provider?.acquire(call.session);
-      const value = this.#run(object as Record<string, unknown>, call, watch?.event.run);
+      const value = this.#run(object as Record<string, unknown>, call, watch?.run);
       if (isPromise(value)) {
         this.#later(call, value, provider, object);
         return;
@@ -298,17 +298,17 @@ export class OncServer {
 
   /** Tells those who watch that a handler is about to run; a subscriber may put another trace into the call's place. */
   #watch(call: ServerCall, record: ServerRecord): ServerCallWatch | undefined {
-    if (this.#options.explain === undefined && !serverCallsObserved()) return undefined;
-    const { caller, link, traceparent } = call;
-    const event = { ...namesOfServed(call), caller, address: link.local, traceparent, run: undefined };
-    const watch = new ServerCallWatch(event, record, this.#options.explain);
-    call.traceparent = watch.event.traceparent;
+    const { explain } = this.#options;
+    if (explain === undefined && !serverCallsObserved()) return undefined;
+    const watch = new ServerCallWatch(namesOfServed(call), call.caller, call.link.local, call.traceparent);
     record.subject = watch;
-    call.onEnd = () => watch.end();
+    call.onEnd = () => watch.end(record, explain);
+    watch.start();
+    call.traceparent = watch.traceparent;
     return watch;
   }
 
-  #run(object: Record<string, unknown>, call: ServerCall, inside: ServerCallWatch["event"]["run"]): unknown {
+  #run(object: Record<string, unknown>, call: ServerCall, inside: ServerCallWatch["run"]): unknown {
     call.record?.enter("execute");
     return inside === undefined ? invoke(object, call) : inside(() => invoke(object, call));
   }

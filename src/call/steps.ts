@@ -118,9 +118,18 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
 export class ServerRecord extends Steps<ServerStep> {
   /** The object by which whoever watches the call knows it. */
   subject: object | undefined = undefined;
+  /** Is told, once, that the call was answered, or that nobody is there any more to answer. */
+  onEnd: (() => void) | undefined = undefined;
 
   constructor(now: () => number, arrivedAt: number) {
     super(now, "receive", arrivedAt);
+  }
+
+  /** Nothing more happens to the call. */
+  end(): void {
+    const tell = this.onEnd;
+    this.onEnd = undefined;
+    tell?.();
   }
 
   /** The times so far. To be told in the reply itself they are asked for while it is being written. */

@@ -274,10 +274,12 @@ export class OncServer {
   #dispatch(call: ServerCall): void {
     const provider = this.#exports.get(call.served);
     let object: object | undefined;
-    const watch = call.record === undefined ? undefined : this.#watch(call, call.record);
+    const { record } = call;
+    const run = record === undefined ? undefined : this.#watch(call, record);
     try {
       object = provider?.acquire(call.session);
-      const value = this.#run(object as Record<string, unknown>, call, watch?.run);
+      record?.enter("execute");
+      const value = run === undefined ? invoke(object, call) : run(() => invoke(object, call));
       if (isPromise(value)) {
         this.#later(call, value, provider, object);
         return;
@@ -297,20 +299,15 @@ export class OncServer {
   }
 
   /** Tells those who watch that a handler is about to run; a subscriber may put another trace into the call's place. */
-  #watch(call: ServerCall, record: ServerRecord): ServerCallWatch | undefined {
+  #watch(call: ServerCall, record: ServerRecord): ServerCallWatch["run"] {
     const { explain } = this.#options;
     if (explain === undefined && !serverCallsObserved()) return undefined;
     const watch = new ServerCallWatch(namesOfServed(call), call.caller, call.link.local, call.traceparent);
     record.subject = watch;
-    call.onEnd = () => watch.end(record, explain);
+    record.onEnd = () => watch.end(record, explain);
     watch.start();
     call.traceparent = watch.traceparent;
-    return watch;
-  }
-
-  #run(object: Record<string, unknown>, call: ServerCall, inside: ServerCallWatch["run"]): unknown {
-    call.record?.enter("execute");
-    return inside === undefined ? invoke(object, call) : inside(() => invoke(object, call));
+    return watch.run;
   }
 
   #refused(link: ServerLink, { stat }: Refusal, header: CallHeader | undefined): void {
@@ -377,7 +374,8 @@ export class OncServer {
 const nullProcedure: ServedProcedure = { number: 0, name: "NULL", args: argsCodec([]), result: nothing };
 
 /** Calls the handler; procedure 0 needs none. */
-function invoke(object: Record<string, unknown>, call: ServerCall): unknown {
+function invoke(exported: object | undefined, call: ServerCall): unknown {
+  const object = exported as Record<string, unknown>;
   const { args, target } = call;
   const handler = object[target.name];
   if (typeof handler !== "function") {

@@ -170,8 +170,6 @@ export class ServerCall implements CallContext {
   traceparent: string | undefined = undefined;
   /** Measures its steps; undefined where nobody asks. */
   record: ServerRecord | undefined = undefined;
-  /** Is told, once it began to run, that it was answered, or that nobody is there any more to answer. */
-  onEnd: (() => void) | undefined = undefined;
   /** Its place in a session; undefined for a call without one. */
   readonly seat: Seat | undefined;
   readonly form: ReplyForm;
@@ -242,10 +240,7 @@ export class ServerCall implements CallContext {
 
   /** Nothing more happens to it. */
   settled(): void {
-    const tell = this.onEnd;
-    if (tell === undefined) return;
-    this.onEnd = undefined;
-    tell();
+    this.record?.end();
   }
 
   get signal(): ContextSignal {

@@ -312,7 +312,7 @@ export class ServerEngine {
       return;
     }
     if (this.#end(call)) this.#reply(call, value);
-    call.settled();
+    this.#over(call);
   }
 
   #reply(call: ServerCall, value: unknown): void {
@@ -342,7 +342,7 @@ export class ServerEngine {
     if (reply === undefined) this.succeed(call, value);
     else {
       if (this.#end(call)) this.#send(call, reply);
-      call.settled();
+      this.#over(call);
     }
     this.#host.answered(call);
     return true;
@@ -355,7 +355,7 @@ export class ServerEngine {
     const open = this.#end(call);
     this.#host.report(error, call);
     if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth, call.form);
-    call.settled();
+    this.#over(call);
   }
 
   // --- calls that must not run twice: claimed before they run, answered once the reply is kept
@@ -486,7 +486,7 @@ export class ServerEngine {
       if (answer instanceof Uint8Array) this.#send(call, answer);
       else this.#refuse(link, call.xid, answer, call.auth, call.form);
     }
-    call.settled();
+    this.#over(call);
   }
 
   #send(call: ServerCall, kept: Uint8Array): void {
@@ -519,7 +519,13 @@ export class ServerEngine {
   #leave(call: ServerCall, { session, lane, sequence }: Seat): void {
     if (lane.running.get(sequence) === call) lane.running.delete(sequence);
     if (session.ended) this.#sessions?.disposeOf(session);
-    if (session.current !== call) return;
+  }
+
+  /** Nothing more happens to a call: where calls run one after another, the next one may begin. */
+  #over(call: ServerCall): void {
+    call.settled();
+    const session = call.seat?.session;
+    if (session === undefined || session.current !== call || !call.ended) return;
     session.current = undefined;
     this.#next(session);
   }

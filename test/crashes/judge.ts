@@ -1,5 +1,7 @@
-// Reads what the processes of a real history left behind, and says what must not be. Calls have numbers of their own, so
-// what ran for a call is known.
+// Puts together what the processes of a real history left behind, for the checker that judges simulated ones.
+import type { RpcErrorCode } from "farcall";
+import { check } from "../../src/testing/check.js";
+import type { CallRecord, ExecutionRecord, History } from "../../src/testing/history.js";
 import { type Entry, guarantees, type ProcedureName } from "../support/history.js";
 
 /** What was left: a journal for each process, and the rows that committed. */
@@ -12,78 +14,98 @@ export interface Journals {
 export interface Verdict {
   /** Calls by how they ended, such as `exactly: value` or `once: unavailable unknown`. */
   readonly endings: Readonly<Record<string, number>>;
+  /** As sentences. */
   readonly violations: readonly string[];
 }
 
-interface Call {
-  readonly call: number;
-  readonly procedure: ProcedureName;
-  readonly settleBy: number;
-  /** Whether its client lived to its last line. */
-  readonly awaited: boolean;
-  ending: Extract<Entry, { is: "value" | "failure" }> | undefined;
-}
-
 /** @param graceMs how much later than its deadline a call may end */
-export function judge({ clients, servers, effects }: Journals, graceMs: number): Verdict {
-  const calls = new Map<number, Call>();
-  for (const journal of clients) read(journal, graceMs, calls);
-  const runs = group(servers.flat().filter((entry) => entry.is === "run"));
-  const commits = group(effects);
+export function judge(journals: Journals, graceMs: number): Verdict {
+  const history = historyOf(journals, graceMs);
   const endings: Record<string, number> = {};
-  const violations: string[] = [];
-  for (const each of calls.values()) {
-    const { procedure, ending } = each;
-    const end =
-      ending === undefined ? "abandoned" : ending.is === "value" ? "value" : `${ending.code} ${ending.executed}`;
+  for (const { procedure, ending } of history.calls) {
+    const end = ending === undefined ? "abandoned" : ending.ok ? "value" : `${ending.code} ${ending.executed}`;
     endings[`${procedure}: ${end}`] = (endings[`${procedure}: ${end}`] ?? 0) + 1;
-    // What "it ran" means: of exactly-once, that its effect was committed.
-    const ran = (procedure === "exactly" ? commits : runs).get(each.call) ?? [];
-    for (const what of wrong(each, ran)) violations.push(`${procedure} ${each.call} (${end}): ${what}`);
   }
-  for (const call of [...runs.keys(), ...commits.keys()]) {
-    if (!calls.has(call)) violations.push(`${call} ran, and nobody had called it`);
-  }
-  return { endings, violations };
+  return { endings, violations: check(history).map(({ rule, message }) => `${rule}: ${message}`) };
 }
 
-function* wrong({ procedure, settleBy, awaited, ending }: Call, ran: readonly number[]): Generator<string> {
-  const guarantee = guarantees[procedure];
-  if ((guarantee === "at-most-once" || guarantee === "exactly-once") && ran.length > 1)
-    yield `it ran ${ran.length} times`;
-  if (ending === undefined) {
-    if (awaited) yield "it never settled";
-    return;
+function historyOf({ clients, servers, effects }: Journals, graceMs: number): History {
+  const calls: CallRecord[] = [];
+  for (const [i, journal] of clients.entries()) calls.push(...callsOf(journal, `client-${i + 1}`, graceMs));
+  const rows = new Map(effects.map((effect, row) => [nameOf(effect), row]));
+  const surprises: string[] = [];
+  if (rows.size < effects.length) surprises.push("two rows are of one execution");
+  const executions: ExecutionRecord[] = [];
+  for (const [i, journal] of servers.entries()) {
+    for (const entry of journal) {
+      if (entry.is !== "run") continue;
+      executions.push(executionOf(entry, executions.length, i + 1, rows.delete(nameOf(entry))));
+    }
   }
-  if (ending.ms > settleBy) yield `it settled ${Math.round(ending.ms - settleBy)} ms too late`;
-  if (ending.is === "value") {
-    if (!ran.includes(ending.value))
-      yield `it was answered with ${ending.value}, and what ran gave ${ran.join() || "nothing"}`;
-    return;
-  }
-  if (ending.executed === "no" && ran.length > 0) yield "it was said not to have run";
-  if (ending.executed === "yes" && ran.length === 0) yield "it was said to have run";
-  if (guarantee === "maybe" && ending.attempts > 1) yield `it was sent ${ending.attempts} times`;
+  for (const name of rows.keys()) surprises.push(`the row ${name} is of no execution`);
+  return {
+    seed: 0,
+    calls,
+    executions,
+    surprises,
+    // No client sends what may not run twice to a server that does not remember it, whatever its store: so not even the
+    // cache in memory has an excuse.
+    durable: true,
+    unchecked: false,
+    calm: false,
+    values: new Map(),
+  };
 }
 
-/** Adds a client's calls. One that was killed left calls that nobody awaits any more. */
-function read(journal: readonly Entry[], graceMs: number, calls: Map<number, Call>): void {
-  const over = journal.at(-1)?.is === "over";
+const nameOf = ({ call, value }: { readonly call: number; readonly value: number }): string => `${call} ${value}`;
+const keyOf = (procedure: ProcedureName, call: number): string => `${procedure} ${call}`;
+
+function executionOf(
+  { call, procedure, value, ms }: Extract<Entry, { is: "run" }>,
+  number: number,
+  boot: number,
+  committed: boolean,
+): ExecutionRecord {
+  const transactional = guarantees[procedure] === "exactly-once";
+  const key = keyOf(procedure, call);
+  // Whether it came to its end is not known, only what it would give.
+  return {
+    ...{ number, boot, procedure, args: [call], key, beganAt: ms, endedAt: undefined, result: `${value}` },
+    ...{ threw: false, transactional, committed },
+  };
+}
+
+/** A client's calls. One that was killed left calls that nobody awaits any more. */
+function callsOf(journal: readonly Entry[], client: string, graceMs: number): Iterable<CallRecord> {
+  const abandoned = journal.at(-1)?.is !== "over";
+  const calls = new Map<number, CallRecord>();
   for (const entry of journal) {
     if (entry.is === "call") {
       const { call, procedure, ms, timeoutMs } = entry;
-      calls.set(call, { call, procedure, settleBy: ms + timeoutMs + graceMs, awaited: over, ending: undefined });
+      calls.set(call, {
+        ...{ number: call, client, transport: "stream", procedure, args: [call], key: keyOf(procedure, call) },
+        ...{ guarantee: guarantees[procedure], invokedAt: ms, settleBy: ms + timeoutMs + graceMs },
+        ...{ settledAt: undefined, ending: undefined, abandoned, late: false },
+      });
     } else if (entry.is === "value" || entry.is === "failure") {
       const call = calls.get(entry.call);
-      if (call?.ending !== undefined) throw new Error(`call ${entry.call} ended twice`);
-      if (call !== undefined) call.ending = entry;
+      if (call === undefined || call.ending !== undefined)
+        throw new Error(`call ${entry.call} ended twice, or never began`);
+      call.abandoned = false;
+      call.settledAt = entry.ms;
+      call.late = entry.ms > call.settleBy;
+      call.ending = entry.is === "value" ? { ok: true, value: entry.value, bytes: `${entry.value}` } : failed(entry);
     }
   }
+  return calls.values();
 }
 
-/** What was given for each call. */
-function group(runs: readonly { readonly call: number; readonly value: number }[]): Map<number, number[]> {
-  const groups = new Map<number, number[]>();
-  for (const { call, value } of runs) groups.set(call, [...(groups.get(call) ?? []), value]);
-  return groups;
+function failed({ code, executed, attempts, message }: Extract<Entry, { is: "failure" }>): CallRecord["ending"] {
+  return {
+    ok: false,
+    code: code as RpcErrorCode,
+    executed: executed as "no" | "yes" | "unknown",
+    attempts,
+    error: new Error(message),
+  };
 }

@@ -68,7 +68,9 @@ export class NfsClient implements AsyncDisposable {
     const { host, port, mountPort, path, ...connecting } = options;
     const auth = options.auth ?? clientAuthSys({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
     const root = await mountRoot(addressOf(host, mountPort), path, { ...connecting, auth });
-    const nfs = await connect(NfsV3, addressOf(host, port), { ...connecting, auth });
+    // As a hard mount: however many requests are under way when the server restarts, all that may run twice go again.
+    const retry = { budget: false } as const;
+    const nfs = await connect(NfsV3, addressOf(host, port), { retry, ...connecting, auth });
     try {
       const { resok } = must("fsinfo", await nfs.fsinfo({ fsroot: root }));
       const clamp = (size: number): number => Math.min(Math.max(size, sizeLimits.least), sizeLimits.most);

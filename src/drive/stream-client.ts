@@ -1,5 +1,5 @@
-import { Backoff, type BackoffOptions } from "../call/backoff.js";
-import { RpcError, type RpcErrorCode } from "../model/index.js";
+import { Backoff } from "../call/backoff.js";
+import { type BackoffOptions, RpcError, type RpcErrorCode } from "../model/index.js";
 import type { Stream, StreamEvents } from "../net/stream.js";
 import type { Alarm, Clock } from "./clock.js";
 import { type Machine, realMachine } from "./machine.js";

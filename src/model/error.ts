@@ -49,8 +49,10 @@ export interface ProtocolStatus {
 export interface RpcErrorDetails {
   readonly executed: Executed;
   readonly status?: ProtocolStatus | undefined;
-  /** How many times the call was transmitted. */
+  /** How many times the call was tried: sent, or found without a connection. Datagrams sent again do not count. */
   readonly attempts?: number | undefined;
+  /** How many times its message was handed to the transport, datagrams sent again included. */
+  readonly transmissions?: number | undefined;
   /** The peer's address, such as `tcp://127.0.0.1:2049`. */
   readonly peer?: string | undefined;
   readonly timeline?: Timeline | undefined;
@@ -64,6 +66,7 @@ export class RpcError extends Error {
   readonly executed: Executed;
   readonly status: ProtocolStatus | undefined;
   readonly attempts: number;
+  readonly transmissions: number;
   readonly peer: string | undefined;
   /** Where the time went; empty when no call was made. */
   readonly timeline: Timeline;
@@ -74,6 +77,7 @@ export class RpcError extends Error {
     this.executed = details.executed;
     this.status = details.status;
     this.attempts = details.attempts ?? 0;
+    this.transmissions = details.transmissions ?? 0;
     this.peer = details.peer;
     this.timeline = details.timeline ?? emptyTimeline;
   }

@@ -7,8 +7,10 @@ export {
   type RpcErrorCode,
   type RpcErrorDetails,
 } from "./error.js";
+export { type NarrowedBy, type Narrowing, narrowingProblem } from "./narrowing.js";
 export type { ResolveQuery, Resolver } from "./resolver.js";
-export { type Narrowed, narrows, type Semantics } from "./semantics.js";
+export type * from "./retry.js";
+export { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";
 export type { ArgsOf, DeclaredOf, NullProcedure, Procedure, Protocol, ResultOf, Service } from "./service.js";
 export type * from "./shape.js";
 export type { ContextSignal, Signal } from "./signal.js";

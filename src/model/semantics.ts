@@ -29,6 +29,11 @@ const narrowings: Readonly<Record<Semantics, readonly Semantics[]>> = {
   "exactly-once": ["exactly-once"],
 };
 
+/** Whether text is one of the four guarantees. */
+export function isSemantics(text: unknown): text is Semantics {
+  return typeof text === "string" && Object.hasOwn(narrowings, text);
+}
+
 /** Whether a call may ask for `asked` when its procedure declares `declared`: {@link Narrowed} at run time. */
 export function narrows(declared: Semantics, asked: Semantics): boolean {
   return narrowings[declared].includes(asked);

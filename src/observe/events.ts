@@ -78,9 +78,10 @@ export interface ClientDisconnect {
  *
  * - `no-answer`: a datagram was not answered in time
  * - `connection-lost`: it goes over the next connection
+ * - `refused`: nobody listened where the datagram came to
  * - `credential`: the server refused the credential, and there is a fresh one
  */
-export type RetryReason = "no-answer" | "connection-lost" | "credential";
+export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential";
 
 /** `farcall:client:retry`: a call is about to be sent again. */
 export interface ClientRetry extends ProcedureNames {

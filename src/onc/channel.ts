@@ -1,4 +1,4 @@
-import type { BackoffOptions } from "../call/backoff.js";
+import { RetryPolicy, retryProblem } from "../call/retry.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
 import { CallRecord } from "../call/steps.js";
 import { DatagramClientDrive } from "../drive/datagram-client.js";
@@ -8,8 +8,10 @@ import {
   type CallOptions,
   type ClientStats,
   isTraceparent,
+  type Narrowing,
   narrows,
   type Resolver,
+  type RetryOptions,
   RpcError,
   type RpcErrorCode,
   type Semantics,
@@ -68,8 +70,11 @@ export interface OncClientOptions {
    * connection, which a new one would not find: calls then fail as `unavailable`, `executed: "no"`.
    */
   readonly reconnect?: boolean | undefined;
-  /** How long to wait between attempts to connect. */
-  readonly backoff?: BackoffOptions | undefined;
+  /**
+   * How calls are tried again, where their guarantee allows it. `false` tries each once; datagrams without an answer are
+   * still sent again, as `retransmit` says.
+   */
+  readonly retry?: RetryOptions | false | undefined;
   /** Silence, in milliseconds, after which a peer that owes an answer is asked whether it is there; default 5,000. */
   readonly probeAfterMs?: number | undefined;
   /** Milliseconds it may take to say so, before new calls go to a new connection; default 10,000. */
@@ -84,6 +89,12 @@ export interface OncClientOptions {
   readonly network?: Network | undefined;
   /** Where time and chance come from; default: the machine that the process runs on. `farcall/testing` simulates others. */
   readonly machine?: Machine | undefined;
+}
+
+/** {@link OncClientOptions} of a client whose contract is known. */
+export interface TypedClientOptions<C, N extends Narrowing<C>> extends OncClientOptions {
+  /** Narrows the guarantees of some procedures, for every call of this client: `{ add: "at-most-once" }`. */
+  readonly semantics?: (N & { readonly [K in Exclude<keyof N, keyof C>]: never }) | undefined;
 }
 
 /** What a channel needs of either drive. */
@@ -101,6 +112,7 @@ export class OncChannel {
   readonly #drive: Drive;
   readonly #engine: StreamClientEngine | DatagramClientEngine;
   readonly #timeoutMs: number;
+  readonly #retry: RetryPolicy;
   readonly #connects: () => number;
   readonly #explain: OncClientOptions["explain"];
   readonly #now: () => number;
@@ -109,12 +121,14 @@ export class OncChannel {
     drive: Drive,
     engine: StreamClientEngine | DatagramClientEngine,
     timeoutMs: number,
+    retry: RetryPolicy,
     connects: () => number,
     explain: OncClientOptions["explain"],
   ) {
     this.#drive = drive;
     this.#engine = engine;
     this.#timeoutMs = timeoutMs;
+    this.#retry = retry;
     this.#connects = connects;
     this.#explain = explain;
     this.#now = () => drive.now();
@@ -131,11 +145,15 @@ export class OncChannel {
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
     const layer = layerOf(parsed, options.tls);
     const machine = options.machine ?? realMachine;
+    const badRetry = retryProblem(options.retry ?? {});
+    if (badRetry !== undefined) throw new RpcError("invalid-argument", badRetry, { executed: "no" });
+    const retry = new RetryPolicy(options.retry, machine.random);
     const engineOptions: ClientEngineOptions = {
       auth: options.auth ?? clientAuthNone(),
       firstXid: firstXid(machine),
       peer: address,
       pendingCallsMax: options.pendingCallsMax,
+      retryPolicy: retry,
     };
     const reach = (engine: StreamClientEngine | DatagramClientEngine): Reach => ({
       address: parsed,
@@ -162,7 +180,7 @@ export class OncChannel {
       watchEngine(engine);
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
-      return new OncChannel(drive, engine, timeoutMs, () => 1, options.explain);
+      return new OncChannel(drive, engine, timeoutMs, retry, () => 1, options.explain);
     }
     const engine = new StreamClientEngine({
       ...options,
@@ -172,13 +190,13 @@ export class OncChannel {
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),
       connectTimeoutMs,
-      backoff: options.backoff,
+      backoff: retry.backoff,
       once: options.reconnect === false,
       flushBytes: outboxFlushBytes,
       machine,
     });
     await drive.connect();
-    return new OncChannel(drive, engine, timeoutMs, () => drive.connects, options.explain);
+    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options.explain);
   }
 
   /** The address in use, with the port. */
@@ -241,8 +259,8 @@ export class OncChannel {
     const traceparent = watch === undefined ? (options.traceparent ?? context?.traceparent) : watch.traceparent;
     const badTimeout = timeoutProblem(timeoutMs);
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
-    const badSemantics = semanticsProblem(target.semantics, semantics);
-    if (badSemantics !== undefined) return refuse("invalid-argument", badSemantics);
+    const bad = semanticsProblem(target, semantics) ?? retryProblem(options.retry ?? {});
+    if (bad !== undefined) return refuse("invalid-argument", bad);
     if (traceparent !== undefined && !isTraceparent(traceparent)) {
       return refuse("invalid-argument", `traceparent ${JSON.stringify(traceparent)} is not one of W3C Trace Context`);
     }
@@ -251,7 +269,8 @@ export class OncChannel {
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
-      const life = { semantics, startedAt, deadline, record, traceparent };
+      const retry = options.retry === undefined ? undefined : this.#retry.narrowed(options.retry);
+      const life = { semantics, startedAt, deadline, record, traceparent, retry };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
       drive.start(call);
@@ -306,8 +325,11 @@ function timeoutProblem(ms: number): string | undefined {
   return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
 }
 
-function semanticsProblem(declared: Semantics, asked: Semantics): string | undefined {
-  if (!narrows(declared, asked)) return `the contract declares ${declared}, which ${asked} would widen`;
+function semanticsProblem({ semantics: declared, narrowed }: CallTarget, asked: Semantics): string | undefined {
+  if (!narrows(declared, asked)) {
+    const by = narrowed === true ? "this client is narrowed to" : "the contract declares";
+    return `${by} ${declared}, which ${asked} would widen`;
+  }
   if (asked === "exactly-once" || declared === "exactly-once") return "this server cannot give exactly-once";
   return undefined;
 }

@@ -1,12 +1,21 @@
-import { type CallOptions, type Client, type Outcome, RpcError, type Semantics } from "../model/index.js";
+import {
+  type CallOptions,
+  type Client,
+  type NarrowedBy,
+  type Narrowing,
+  narrowingProblem,
+  type Outcome,
+  RpcError,
+  type Semantics,
+} from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
-import { OncChannel, type OncClientOptions } from "./channel.js";
+import { OncChannel, type OncClientOptions, type TypedClientOptions } from "./channel.js";
 import { type CallTarget, nullTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
 import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
 
-export type { OncClientOptions } from "./channel.js";
+export type { OncClientOptions, TypedClientOptions } from "./channel.js";
 
 /**
  * Connects to an ONC RPC server and gives a client with one method per procedure. `connect` of the package's root
@@ -15,20 +24,25 @@ export type { OncClientOptions } from "./channel.js";
  * @throws RpcError `invalid-argument` for a bad address or option, `not-found` for an unknown host or a program that
  *   is not registered, `unavailable` when nobody answers; always with `executed: "no"`
  */
-export async function connectOnc<C>(
+export async function connectOnc<C, const N extends Narrowing<C> = Record<never, never>>(
   service: OncService<C>,
   address: string,
-  options: OncClientOptions = {},
-): Promise<Client<C>> {
+  options: TypedClientOptions<NoInfer<C>, N> = {},
+): Promise<Client<NarrowedBy<C, N>>> {
+  const targets = targetsOf(service, (options.semantics ?? {}) as Guarantees);
   const channel = await OncChannel.open(address, service.program, service.version, options);
-  return typedClient(service, channel);
+  return typedClient(service, targets, channel);
 }
+
+/** A guarantee for some procedures, by their names. */
+type Guarantees = Readonly<Record<string, Semantics | undefined>>;
 
 /** The names that every client has, whatever its contract. */
 const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
   const ping = nullTarget(service.program, service.version, `${service.name}.$ping`);
   return {
-    $ping: (options?: CallOptions) => channel.call(ping, [], options),
+    // Whoever asks whether somebody is there wants to know now.
+    $ping: (options?: CallOptions) => channel.call(ping, [], { retry: false, ...options }),
     $ready: () => channel.ready(),
     $stats: () => channel.stats,
     $close: () => channel.close(),
@@ -36,13 +50,17 @@ const controls = (service: { name: string; program: number; version: number }, c
   };
 };
 
-function typedClient<C>(service: OncService<C>, channel: OncChannel): Client<C> {
+function typedClient<C>(
+  service: { readonly name: string; readonly program: number; readonly version: number },
+  targets: ReadonlyMap<string, CallTarget>,
+  channel: OncChannel,
+): Client<C> {
   // Without a prototype: a procedure may have any name, and `toString` is not one of ours.
   const client = Object.assign(Object.create(null) as Record<string, unknown>, controls(service, channel));
   Object.defineProperty(client, "$address", { get: () => channel.address, enumerable: true });
   const outcomes = Object.create(null) as Record<string, (...values: never[]) => Promise<Outcome<unknown>>>;
-  for (const [key, procedure] of proceduresOf(service)) {
-    const call = method(channel, targetOf(service, key, procedure), procedure.args.length);
+  for (const [key, target] of targets) {
+    const call = method(channel, target, target.args.shapes.length);
     client[key] = call;
     outcomes[key] = (...values) => outcomeOf(call(...values));
   }
@@ -61,20 +79,32 @@ function outcomeOf(call: Promise<unknown>): Promise<Outcome<unknown>> {
   );
 }
 
-function targetOf(
-  service: { readonly name: string; readonly program: number; readonly version: number },
-  key: string,
-  procedure: OncProcedure,
-): CallTarget {
-  return {
-    name: `${service.name}.${key}`,
-    program: service.program,
-    version: service.version,
-    procedure: procedure.number,
-    args: argsCodec(procedure.args),
-    result: procedure.result,
-    semantics: procedure.semantics ?? "at-most-once",
-  };
+/** What each procedure's calls have in common, by the procedure's name in the contract. */
+function targetsOf<C>(service: OncService<C>, asked: Guarantees): Map<string, CallTarget> {
+  const procedures = proceduresOf(service);
+  const declared = new Map(procedures.map(([key, procedure]) => [key, declaredBy(procedure)]));
+  const problem = narrowingProblem(asked, declared);
+  if (problem !== undefined) throw new RpcError("invalid-argument", `${service.name}: ${problem}`, { executed: "no" });
+  const { name, program, version } = service;
+  return new Map(
+    procedures.map(([key, procedure]) => [
+      key,
+      {
+        name: `${name}.${key}`,
+        program,
+        version,
+        procedure: procedure.number,
+        args: argsCodec(procedure.args),
+        result: procedure.result,
+        semantics: asked[key] ?? declaredBy(procedure),
+        narrowed: asked[key] !== undefined && asked[key] !== declaredBy(procedure),
+      },
+    ]),
+  );
+}
+
+function declaredBy(procedure: OncProcedure): Semantics {
+  return procedure.semantics ?? "at-most-once";
 }
 
 /** A stub: the procedure's arguments, then the call's options. */

@@ -1,4 +1,12 @@
-import type { ArgsOf, DeclaredOf, Procedure, ResultOf, Semantics, Service } from "../model/index.js";
+import {
+  type ArgsOf,
+  type DeclaredOf,
+  isSemantics,
+  type Procedure,
+  type ResultOf,
+  type Semantics,
+  type Service,
+} from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { type Onc, onc } from "./protocol.js";
 
@@ -29,35 +37,47 @@ export interface OncService<C> extends Service<C, Onc> {
    * const Nfs = NfsV3.with({ idempotent: ["getattr", "lookup", "read"] });
    * ```
    *
-   * @throws RangeError for a name that is not a procedure of the service
+   * @throws RangeError for a name that is not a procedure of the service, or that is in two of the lists
    */
-  with<Idempotent extends keyof C = never, Maybe extends keyof C = never>(
-    overlay: Overlay<Idempotent, Maybe>,
-  ): OncService<Overlaid<C, Idempotent, Maybe>>;
+  with<
+    Idempotent extends keyof C = never,
+    Maybe extends keyof C = never,
+    Once extends keyof C = never,
+    Exactly extends keyof C = never,
+  >(overlay: Overlay<Idempotent, Maybe, Once, Exactly>): OncService<Overlaid<C, Idempotent, Maybe, Once, Exactly>>;
 }
 
 /** What {@link OncService.with} declares. */
-export interface Overlay<Idempotent, Maybe> {
+export interface Overlay<Idempotent, Maybe, Once, Exactly> {
   /** Procedures that may run twice: at-least-once. */
   readonly idempotent?: readonly Idempotent[] | undefined;
   /** Procedures whose calls are sent once and may be lost: maybe. */
   readonly maybe?: readonly Maybe[] | undefined;
+  /** Procedures that must not run twice, whatever the contract says: at-most-once. */
+  readonly atMostOnce?: readonly Once[] | undefined;
+  /** Procedures whose effect and reply commit together: exactly-once. */
+  readonly exactlyOnce?: readonly Exactly[] | undefined;
 }
 
 /** A contract after an overlay. */
-export type Overlaid<C, Idempotent, Maybe> = {
+export type Overlaid<C, Idempotent, Maybe, Once, Exactly> = {
   [K in keyof C]: K extends Idempotent
     ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "at-least-once">
     : K extends Maybe
       ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "maybe">
-      : C[K];
+      : K extends Once
+        ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "at-most-once">
+        : K extends Exactly
+          ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, "exactly-once">
+          : C[K];
 };
 
 /**
  * Describes one version of an ONC RPC program (RFC 5531, section 12). The IDL compiler emits calls of it; a contract
  * written by hand uses it the same way.
  *
- * @throws RangeError for a number that is not an unsigned 32-bit integer, or a procedure number given twice
+ * @throws RangeError for a number that is not an unsigned 32-bit integer, a procedure number given twice, or semantics
+ *   that are not one of the four guarantees
  */
 export function oncProgram<C>(description: {
   readonly name: string;
@@ -71,6 +91,9 @@ export function oncProgram<C>(description: {
   const seen = new Map<number, string>();
   for (const [key, procedure] of proceduresOf(description)) {
     checkNumber(procedure.number, `${name}.${key}: procedure number`);
+    if (procedure.semantics !== undefined && !isSemantics(procedure.semantics)) {
+      throw new RangeError(`${name}.${key}: semantics must be one of the four guarantees, not ${procedure.semantics}`);
+    }
     const other = seen.get(procedure.number);
     if (other !== undefined) {
       throw new RangeError(`${name}: procedures ${other} and ${key} both have number ${procedure.number}`);
@@ -91,11 +114,24 @@ export function oncProgram<C>(description: {
 /** The procedures with the declarations of an overlay. */
 function redeclare(
   service: { readonly name: string; readonly procedures: object },
-  overlay: Overlay<PropertyKey, PropertyKey>,
+  overlay: Overlay<PropertyKey, PropertyKey, PropertyKey, PropertyKey>,
 ): object {
   const declared = new Map<PropertyKey, Semantics>();
-  for (const name of overlay.idempotent ?? []) declared.set(name, "at-least-once");
-  for (const name of overlay.maybe ?? []) declared.set(name, "maybe");
+  const lists: [Semantics, readonly PropertyKey[] | undefined][] = [
+    ["at-least-once", overlay.idempotent],
+    ["maybe", overlay.maybe],
+    ["at-most-once", overlay.atMostOnce],
+    ["exactly-once", overlay.exactlyOnce],
+  ];
+  for (const [semantics, names = []] of lists) {
+    for (const name of names) {
+      const other = declared.get(name);
+      if (other !== undefined && other !== semantics) {
+        throw new RangeError(`${service.name}.${String(name)} cannot be both ${other} and ${semantics}`);
+      }
+      declared.set(name, semantics);
+    }
+  }
   const procedures = proceduresOf(service);
   for (const name of declared.keys()) {
     if (!procedures.some(([key]) => key === name)) {

@@ -111,7 +111,9 @@ function violations(records: readonly Record[]): string[] {
     if (error !== undefined && error.code !== "deadline-exceeded") say(`ended as ${error.code}`);
     if (error?.executed === "no" && runs > 0) say(`says that it did not run, and ran ${runs} times`);
     if (error?.executed === "yes" && runs === 0) say("says that it ran, and did not");
-    if (error !== undefined && error.attempts !== sent) say(`says ${error.attempts} attempts, and made ${sent}`);
+    if (error !== undefined && error.transmissions !== sent) {
+      say(`says ${error.transmissions} transmissions, and made ${sent}`);
+    }
     if (!repeatable && sent > 1) say(`was sent ${sent} times`);
     if (!repeatable && runs > 2) say(`ran ${runs} times, which one datagram and its copy cannot explain`);
     if (repeatable && error !== undefined) say(`did not get through: ${error.message}`);

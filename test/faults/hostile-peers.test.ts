@@ -224,7 +224,7 @@ describe("a client", () => {
     const client = await connect(TwiceV1, "memory://liar", {
       network,
       timeoutMs: 100,
-      backoff: { initialMs: 1, maxMs: 2 },
+      retry: { backoff: { initialMs: 1, maxMs: 2 } },
     });
     for (let i = 0; i < 10; i++) {
       await settle(client, 50);

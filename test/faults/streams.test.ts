@@ -50,7 +50,12 @@ async function run(seed: number, count: number): Promise<{ records: Record[]; cu
   await server.listen("memory://ledger");
   // With a short handle every call is kept, in case that the server has forgotten it: kept is not repeatable.
   const auth = seed % 2 === 0 ? clientAuthSys({ uid: 1, gid: 2 }) : undefined;
-  const client = await connect(LedgerV1, "memory://ledger", { network, auth, backoff: { initialMs: 1, maxMs: 10 } });
+  const client = await connect(LedgerV1, "memory://ledger", {
+    network,
+    auth,
+    // Each cut costs half of what is under way, which is more than a client may repeat by default.
+    retry: { backoff: { initialMs: 1, maxMs: 10 }, budget: false },
+  });
   const make = async (record: Record): Promise<void> => {
     await later(upTo(120));
     const filler = new Uint8Array(random() < 0.2 ? upTo(20_000) : upTo(40));
@@ -119,7 +124,10 @@ describe("calls over connections that are cut", () => {
     };
     server.export(LedgerV1, { add: handle, read: handle });
     await server.listen("memory://ledger");
-    await using client = await connect(LedgerV1, "memory://ledger", { network, backoff: { initialMs: 1, maxMs: 5 } });
+    await using client = await connect(LedgerV1, "memory://ledger", {
+      network,
+      retry: { backoff: { initialMs: 1, maxMs: 5 } },
+    });
     const call = client.read(5, new Uint8Array(0));
     for (const seen of [1, 2]) {
       await until(() => runs === seen);
@@ -154,14 +162,26 @@ describe("a network that is down", () => {
     await server.close({ drainMs: 0 });
   });
 
-  it("ends what may not run twice at once, and lets what may run twice wait", async () => {
+  it("ends what may not run twice after three attempts, and lets what may run twice wait", async () => {
     const { network, server } = await start();
-    await using client = await connect(LedgerV1, "memory://ledger", { network, backoff: { initialMs: 1, maxMs: 5 } });
+    await using client = await connect(LedgerV1, "memory://ledger", {
+      network,
+      retry: { backoff: { initialMs: 1, maxMs: 5 } },
+    });
     network.down = true;
     network.cut();
     await later(1); // the client has seen it
     const read = client.read(1, none);
-    await expect(client.add(2, none)).rejects.toMatchObject({ code: "unavailable", executed: "no", attempts: 0 });
+    await expect(client.add(2, none)).rejects.toMatchObject({
+      code: "unavailable",
+      executed: "no",
+      attempts: 3,
+      transmissions: 0,
+    });
+    await expect(client.add(2, none, { retry: false })).rejects.toMatchObject({ executed: "no", attempts: 1 });
+    await expect(client.add(2, none, { semantics: "at-most-once", retry: { attempts: 2 } })).rejects.toMatchObject({
+      attempts: 2,
+    });
     network.down = false;
     expect(await read).toBe(1);
     expect(await client.add(3, none)).toBe(3);
@@ -170,7 +190,10 @@ describe("a network that is down", () => {
 
   it("ends what waits for it by its deadline, by its signal, and by the client's end: executed no", async () => {
     const { network, server } = await start();
-    const client = await connect(LedgerV1, "memory://ledger", { network, backoff: { initialMs: 1, maxMs: 5 } });
+    const client = await connect(LedgerV1, "memory://ledger", {
+      network,
+      retry: { backoff: { initialMs: 1, maxMs: 5 } },
+    });
     network.down = true;
     network.cut();
     await later(1); // the client has seen it
@@ -183,7 +206,10 @@ describe("a network that is down", () => {
     await later(10);
     aborter.abort(new Error("enough"));
     expect(await calls[1]).toMatchObject({ code: "cancelled", executed: "no", cause: new Error("enough") });
-    expect(await calls[0]).toMatchObject({ code: "deadline-exceeded", executed: "no", attempts: 0 });
+    expect(await calls[0]).toMatchObject({ code: "deadline-exceeded", executed: "no", transmissions: 0 });
+    expect(await calls[0]).toMatchObject({
+      message: expect.stringMatching(/never sent .* the last failure of \d+ attempts: /),
+    });
     await client.$close();
     expect(await calls[2]).toMatchObject({ code: "closed", executed: "no" });
     await expect(client.read(4, none)).rejects.toMatchObject({ code: "closed", executed: "no" });
@@ -200,7 +226,7 @@ describe("a network that is down", () => {
     };
     const client = await connect(LedgerV1, "memory://ledger", {
       network,
-      backoff: { initialMs: 8, maxMs: 1_000, factor: 4 },
+      retry: { backoff: { initialMs: 8, maxMs: 1_000, factor: 4 } },
     });
     network.down = true;
     network.cut();

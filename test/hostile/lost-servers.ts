@@ -48,7 +48,7 @@ export async function loseServers({ transport, folder, authority, rounds, calls 
   const { address } = server;
   // What making the first connection brings into the process stays: it is no leak.
   const tls = transport === "tls" ? { ca: authority.ca.cert } : undefined;
-  const options = { timeoutMs, tls, backoff: { initialMs: 5, maxMs: 50 }, retransmit: { initialMs: 50 } };
+  const options = { timeoutMs, tls, retry: { backoff: { initialMs: 5, maxMs: 50 } }, retransmit: { initialMs: 50 } };
   await (await connect(LedgerV1, address, options)).$close();
   await server.child.stop();
   server = await start(address);

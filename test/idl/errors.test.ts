@@ -131,6 +131,13 @@ describe("programs", () => {
       "program P { version V { void F(void) = 1; } = 1; version W { void F(void) = 1; } = 1; } = 9;",
       "1:58 version 1 of program 9 is there already",
     ],
+    [
+      "two guarantees of one procedure",
+      program(
+        "\n/** @idempotent */ void F(void) = 1;\n/** @maybe\n @exactly-once @idempotent @at-least-once */ int G(void) = 2;",
+      ),
+      "4:50 @idempotent and @maybe and @exactly-once contradict each other [a procedure has one guarantee]",
+    ],
     ["an argument twice", program("void F(int a, int a) = 1;"), '1:43 "a" is an argument already'],
     [
       "void among arguments",

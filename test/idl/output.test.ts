@@ -90,6 +90,18 @@ describe("tags", () => {
     expect(codeOf(program(""))).not.toContain("semantics:");
   });
 
+  it("of a guarantee have no effect on a whole version or program, and say so", () => {
+    const result = compileText(
+      "/** @idempotent */ program P {\n/** @maybe */ version V { int F(int) = 1; } = 1;\n} = 9;",
+    );
+    expect(result.code).toContain(`Procedure<[arg: number], number, "at-most-once">`);
+    const hint = "[put it into the comment of each procedure that it is meant for]";
+    expect(problems(result)).toEqual([
+      `t.x:1:28 warning: @idempotent has no effect on a program ${hint}`,
+      `t.x:2:23 warning: @maybe has no effect on a version ${hint}`,
+    ]);
+  });
+
   it("@bytes makes strings bytes", () => {
     expect(codeOf("struct s { string a<>; /* @bytes */\n string b<>; };")).toContain("a: Uint8Array;\n  b: string;");
     expect(codeOf("typedef string a<9>; /* @bytes */")).toContain("XdrCodec<A> = xdr.bytesString(9);");

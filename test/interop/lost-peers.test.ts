@@ -58,7 +58,8 @@ describeWith(toBuildC, "a C server that is killed", () => {
     await expect(client.call(target, nothing, undefined, nothing)).rejects.toMatchObject({
       code: "unavailable",
       executed: "no",
-      attempts: 0,
+      attempts: 3,
+      transmissions: 0,
     });
   });
 });

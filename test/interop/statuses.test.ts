@@ -121,8 +121,8 @@ describeWith(toBuildC, "a farcall client is told by a C server", () => {
     await using client = await OncClient.open(peer.address("udp"), { retransmit: { initialMs: 20, minMs: 20 } });
     const error = await failure(client, { program, version: 2, procedure: 9 }, { timeoutMs: 400, semantics });
     expect(error).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
-    expect(error.attempts).toBeGreaterThanOrEqual(least);
-    expect(error.attempts).toBeLessThanOrEqual(most);
+    expect(error.transmissions).toBeGreaterThanOrEqual(least);
+    expect(error.transmissions).toBeLessThanOrEqual(most);
   });
 });
 

@@ -115,7 +115,7 @@ describe("recordSizeMax", () => {
     "ends a connection whose server sends %s: executed unknown, and the next call is made",
     async (_what, recordSizeMax, bytes) => {
       await using peer = await startOnceHostile((socket) => socket.write(bytes()));
-      await using client = await connect(SinkV1, peer.address, { recordSizeMax, backoff: { initialMs: 5 } });
+      await using client = await connect(SinkV1, peer.address, { recordSizeMax, retry: { backoff: { initialMs: 5 } } });
       const error = await failure(client.take(four));
       expect(error).toMatchObject({ code: "unavailable", executed: "unknown" });
       expect(error.message).toMatch(/recordSizeMax|fragmentsMax/);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { RpcError, Semantics } from "../../src/model/index.js";
+import { RetryPolicy } from "../../src/call/retry.js";
+import { RpcError, type Semantics } from "../../src/model/index.js";
 import { argsCodec } from "../../src/onc/args.js";
 import type { ClientAuth } from "../../src/onc/auth/auth.js";
 import { clientAuthNone } from "../../src/onc/auth/none.js";
@@ -298,15 +299,88 @@ describe("a stream client's engine", () => {
     expect(made.error).toMatchObject({ code: "unimplemented", executed: "unknown", attempts: 2 });
   });
 
-  it("ends what waits for a connection when none can be made, except what is to be tried until its deadline", () => {
+  it("tries for a connection as often as each guarantee allows, and says how often", () => {
     const { engine, call } = streamClient();
-    const [once, repeatable] = [call(1), call(2, 0, 1_000, "at-least-once")];
-    const refused = Object.assign(new Error("refused"), { code: "unavailable" }) as unknown as RpcError;
+    const [maybe, once, repeatable] = [call(1, 0, 1_000, "maybe"), call(2), call(3, 0, 1_000, "at-least-once")];
+    const refused = new RpcError("unavailable", "test: refused", { executed: "no", peer: "test:" });
     engine.unreachable(refused, 5);
-    expect(once.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 0 });
+    expect(maybe.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 1, transmissions: 0 });
+    expect(maybe.error?.message).toBe("TEST.twice to test:: refused");
+    engine.unreachable(refused, 50);
+    expect(once.ends).toBe(0);
+    engine.unreachable(refused, 150);
+    expect(once.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 3, transmissions: 0 });
+    expect(once.error?.message).toBe("TEST.twice to test:: refused");
+    for (let now = 200; now < 1_000; now += 50) engine.unreachable(refused, now);
     expect(repeatable.ends).toBe(0);
     engine.tick(1_000);
-    expect(repeatable.error).toMatchObject({ code: "deadline-exceeded", executed: "no" });
+    expect(repeatable.error).toMatchObject({ code: "deadline-exceeded", executed: "no", attempts: 19 });
+    expect(repeatable.error?.message).toMatch(/never sent within 1000 ms; the last failure of 19 attempts: refused$/);
+  });
+
+  it("does not try again where the server is not trusted, or where no other connection is to be made", () => {
+    const { engine, call } = streamClient();
+    const distrusted = call(1, 0, 1_000, "at-least-once");
+    engine.unreachable(new RpcError("denied", "another certificate", { executed: "no" }), 5);
+    expect(distrusted.error).toMatchObject({ code: "denied", executed: "no", attempts: 1 });
+    const last = call(2, 5, 1_000, "at-least-once");
+    engine.unreachable(new RpcError("unavailable", "no other", { executed: "no" }), 6, true);
+    expect(last.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 1 });
+  });
+
+  it("sends what was lost again at once, then after longer and longer pauses, and ends it when no time is left", () => {
+    const { engine, call, taken } = streamClient({ retryPolicy: new RetryPolicy({}, () => 1) });
+    const made = call(2, 0, 400, "at-least-once");
+    let now = 0;
+    const waits: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const link = engine.opened(now);
+      expect(taken(link)).toBe(i === 0 || engine.queuedCalls === 0 ? record(callBytes(1, 2)) : "");
+      engine.lost(link, new Error("reset"), now);
+      const lostAt = now;
+      while (engine.queuedCalls === 0 && now < 399) engine.tick(++now);
+      waits.push(now - lostAt);
+    }
+    expect(waits).toEqual([0, 50, 100]);
+    // The next pause, 200 ms, would end after the deadline.
+    engine.lost(engine.opened(250), new Error("reset"), 250);
+    expect(made.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 4, transmissions: 4 });
+    expect(made.error?.message).toMatch(/reset; too little time is left to try again$/);
+  });
+
+  it("repeats as many calls as its budget has, refilled by calls, and says so when it is spent", () => {
+    const { engine, call, taken } = streamClient();
+    const made = Array.from({ length: 12 }, (_, i) => call(i, 0, 1_000, "at-least-once"));
+    const link = engine.opened(0);
+    taken(link);
+    engine.lost(link, new Error("reset"), 5);
+    expect(made.map(({ ends }) => ends)).toEqual([...Array(10).fill(0), 1, 1]);
+    expect(made[11]?.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 1 });
+    expect(made[11]?.error?.message).toMatch(/reset; not tried again, because the client's retry budget is spent$/);
+    const next = engine.opened(6);
+    for (let i = 1; i <= 10; i++) engine.data(next, bytesOf(record(success(i, 0))), 7);
+    for (let i = 0; i < 10; i++) call(i, 8, 1_000, "at-least-once");
+    engine.lost(next, new Error("reset"), 9);
+    // Ten calls are worth one repetition.
+    expect(engine.queuedCalls).toBe(1);
+  });
+
+  it("asks nothing of the budget for calls that were never sent, nor for those that are told not to", () => {
+    const { engine, call } = streamClient({ retryPolicy: new RetryPolicy({ budget: { tokens: 0, perCall: 0 } }) });
+    const queued = call(1, 0, 1_000, "at-least-once");
+    engine.unreachable(new RpcError("unavailable", "refused", { executed: "no" }), 1);
+    const link = engine.opened(2);
+    expect(queued.ends).toBe(0);
+    engine.lost(link, undefined, 3);
+    expect(queued.error?.message).toMatch(/budget is spent/);
+  });
+
+  it("tries a call once where its policy says so, whatever its guarantee", () => {
+    const { engine, call } = streamClient({ retryPolicy: new RetryPolicy(false) });
+    const made = call(1, 0, 1_000, "at-least-once");
+    engine.lost(engine.opened(0), new Error("reset"), 1);
+    expect(made.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 1 });
+    expect(made.error?.message).toMatch(/: reset$/);
   });
 
   it("ends a cancelled call at once, and every call when it is closed", () => {
@@ -471,7 +545,9 @@ describe("a datagram client's engine", () => {
     ["at-most-once", 1],
     ["at-least-once", 2],
   ] as const)("ends an %s call when nobody listens, and takes that for no proof", (semantics, transmissions) => {
-    const { engine, call, sent } = datagramClient({ retransmit: { initialMs: 10, minMs: 1 }, datagramWindow: 1 });
+    const retryPolicy = new RetryPolicy(false);
+    const retransmit = { initialMs: 10, minMs: 1 };
+    const { engine, call, sent } = datagramClient({ retryPolicy, retransmit, datagramWindow: 1 });
     const made = call(7, 10, 1_000, semantics);
     const queued = call(8, 10);
     engine.tick(20);
@@ -480,6 +556,74 @@ describe("a datagram client's engine", () => {
     // The network may have doubled the datagram, and the other copy may have run, or may yet.
     expect(made.error).toMatchObject({ code: "unavailable", executed: "unknown", status: { number: 4 } });
     expect(queued.error).toMatchObject({ code: "unavailable", executed: "no" });
+  });
+
+  it("tries a refused call again where its guarantee allows it, after longer and longer pauses", () => {
+    const { engine, call, sent } = datagramClient({ retryPolicy: new RetryPolicy({}, () => 1) });
+    const made = call(7, 0, 1_000, "at-least-once");
+    const times: number[] = [];
+    for (let now = 0; made.ends === 0 && now < 2_000; now++) {
+      engine.tick(now);
+      for (const message of sent()) {
+        expect(message).toBe(callBytes(1, 7));
+        times.push(now);
+        engine.refused(new Error("ECONNREFUSED"), now);
+      }
+    }
+    expect(times).toEqual([0, 50, 150, 350, 750]);
+    expect(made.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 5, transmissions: 5 });
+    expect(made.error?.message).toMatch(/ECONNREFUSED; too little time is left to try again$/);
+    expect([engine.pendingCalls, engine.deadline]).toEqual([0, expect.any(Number)]);
+  });
+
+  it("tries what must not run twice again only when it was not sent, three times", () => {
+    const { engine, call, sent } = datagramClient({ retryPolicy: new RetryPolicy({}, () => 1), datagramWindow: 1 });
+    const [flying, queued, maybe] = [call(1), call(2), call(3, 0, 1_000, "maybe")];
+    engine.refused(new Error("ECONNREFUSED"), 0);
+    expect(flying.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 1, transmissions: 1 });
+    expect(maybe.error).toMatchObject({ code: "unavailable", executed: "no", attempts: 1, transmissions: 0 });
+    expect(queued.ends).toBe(0);
+    sent();
+    engine.tick(50);
+    expect(sent()).toEqual([callBytes(2, 2)]);
+    engine.refused(new Error("ECONNREFUSED"), 51);
+    expect(queued.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 2, transmissions: 1 });
+  });
+
+  it("takes the answer to a call that was refused and sent again", () => {
+    const { engine, call, sent } = datagramClient({ retryPolicy: new RetryPolicy({}, () => 1) });
+    const made = call(7, 0, 1_000, "at-least-once");
+    engine.refused(new Error("ECONNREFUSED"), 1);
+    sent();
+    engine.tick(51);
+    expect(sent()).toEqual([callBytes(1, 7)]);
+    engine.datagram(bytesOf(success(1, 14)), 52);
+    expect(made).toMatchObject({ value: 14, ends: 1 });
+  });
+
+  it("ends a call that waits for its next attempt by its deadline and by its signal", () => {
+    const { engine, call } = datagramClient();
+    const [timed, signalled] = [call(7, 0, 500, "at-least-once"), call(8, 0, 500, "at-least-once")];
+    engine.refused(new Error("ECONNREFUSED"), 1);
+    engine.cancel(signalled.call, new Error("enough"), 2);
+    expect(signalled.error).toMatchObject({ code: "cancelled", executed: "unknown" });
+    for (let now = 3; now <= 500; now++) engine.tick(now);
+    expect(timed.error).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
+    expect(engine.pendingCalls).toBe(0);
+  });
+
+  it("lets what waits for the window be tried again too, as not sent", () => {
+    const { engine, call, sent } = datagramClient({ datagramWindow: 1, retryPolicy: new RetryPolicy({}, () => 1) });
+    const [first, second] = [call(1, 0, 1_000, "at-least-once"), call(2)];
+    expect(sent()).toEqual([callBytes(1, 1)]);
+    engine.refused(new Error("ECONNREFUSED"), 1);
+    engine.tick(51);
+    expect(sent()).toEqual([callBytes(1, 1)]);
+    expect(engine.stats).toMatchObject({ pending: 2, queued: 1, queuedBytes: callBytes(2, 2).length / 2 });
+    engine.datagram(bytesOf(success(1, 2)), 52);
+    expect(sent()).toEqual([callBytes(2, 2)]);
+    engine.datagram(bytesOf(success(2, 4)), 53);
+    expect([first.value, second.value]).toEqual([2, 4]);
   });
 
   it("refuses arguments that do not fit into a datagram", () => {

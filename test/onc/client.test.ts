@@ -47,6 +47,30 @@ describe("a client", () => {
     await expect(connect(StoreV1, "memory://nobody", options)).rejects.toThrow(name);
   });
 
+  it("refuses retry options that make no sense, by name, for itself and for one call", async () => {
+    const open = connect(StoreV1, "memory://nobody", { retry: { attempts: 0 } });
+    await expect(open).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
+    await expect(open).rejects.toThrow(/retry\.attempts/);
+    const network = new MemoryNetwork();
+    await using server = new Server({ network }).export(StoreV1, handlers);
+    await using client = await connect(StoreV1, await server.listen("memory://store"), { network });
+    const call = client.read("a", { retry: { backoff: { factor: 0 } } });
+    await expect(call).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
+    await expect(call).rejects.toThrow(/retry\.backoff\.factor/);
+  });
+
+  it("that asks whether somebody is there is told at once", async () => {
+    const network = new MemoryNetwork();
+    const server = new Server({ network }).export(StoreV1, handlers);
+    const address = await server.listen("memory+datagram://store");
+    await using client = await connect(StoreV1, address, { network });
+    await client.$ping();
+    await server.close();
+    await expect(client.$ping()).rejects.toMatchObject({ code: "unavailable", executed: "unknown", attempts: 1 });
+    const patient = client.$ping({ retry: { attempts: 2, backoff: { initialMs: 1 } } });
+    await expect(patient).rejects.toMatchObject({ code: "unavailable", executed: "unknown", attempts: 2 });
+  });
+
   it("is no promise, whatever looks at it", async () => {
     const network = new MemoryNetwork();
     await using server = new Server({ network }).export(StoreV1, handlers);

@@ -1,5 +1,12 @@
 // Never run: what compiles here, and what does not, is the test (`npm run typecheck`).
-import { type CallOptions, type Client, type Procedure, Server } from "../../src/index.js";
+import {
+  type CallOptions,
+  type Client,
+  type ConnectOptions,
+  connect,
+  type Procedure,
+  Server,
+} from "../../src/index.js";
 import { type OncService, oncProgram } from "../../src/onc/index.js";
 import type { ReplyStore } from "../../src/store/index.js";
 import { int, string } from "../../src/xdr/index.js";
@@ -30,6 +37,29 @@ export function calls(client: Client<StoreV1>): void {
     if (outcome.ok) outcome.value satisfies boolean;
     else outcome.executed satisfies "no" | "yes" | "unknown";
   });
+}
+
+export async function narrowedClients(address: string): Promise<void> {
+  const client = await connect(StoreV1, address, { semantics: { read: "at-most-once", log: "maybe" } });
+  void client.read("a", { semantics: "exactly-once" });
+  void client.log("a", { semantics: "at-most-once" });
+  void client.write("a", 1, { semantics: "exactly-once" });
+  // @ts-expect-error the client has narrowed it
+  void client.read("a", { semantics: "at-least-once" });
+  // @ts-expect-error nor can it be left to the network any more
+  void client.read("a", { semantics: "maybe" });
+  // @ts-expect-error what must not run twice cannot be asked for at least once
+  await connect(StoreV1, address, { semantics: { write: "at-least-once" } });
+  // @ts-expect-error nor can what is not to be sent again
+  await connect(StoreV1, address, { timeoutMs: 5, semantics: { read: "maybe", log: "at-least-once" } });
+  // @ts-expect-error a procedure that the contract does not have
+  await connect(StoreV1, address, { semantics: { read: "maybe", remove: "maybe" } });
+  const plain: Client<StoreV1> = await connect(StoreV1, address, { retry: { attempts: 2 } });
+  void plain.read("a", { semantics: "at-least-once", retry: false });
+  const options: ConnectOptions = { timeoutMs: 5 };
+  (await connect(StoreV1, address, options)) satisfies Client<StoreV1>;
+  const open = <C>(service: OncService<C>): Promise<Client<C>> => connect(service, address);
+  void open(StoreV1).then((opened) => opened.write("a", 1));
 }
 
 const common = { name: "A_PROG", program: 1, version: 1 };
@@ -79,6 +109,12 @@ const overlaid = StoreV1.with({ idempotent: ["write"] });
 export function overlays(client: Client<ContractOf<typeof overlaid>>): void {
   void client.write("a", 1, { semantics: "at-least-once" });
   void client.read("a", { semantics: "maybe" });
+  const stricter = StoreV1.with({ atMostOnce: ["read"], exactlyOnce: ["write"] });
+  stricter satisfies OncService<{
+    read: Procedure<[string], number, "at-most-once">;
+    write: Procedure<[string, number], boolean, "exactly-once">;
+    log: StoreV1["log"];
+  }>;
   // @ts-expect-error a name that is no procedure
   StoreV1.with({ idempotent: ["remove"] });
 }

@@ -1,6 +1,6 @@
 import type { Span } from "../source.js";
 import type { Place, TypeChecker } from "./check-type.js";
-import { hasTag } from "./docs.js";
+import { guaranteeTags, hasTag } from "./docs.js";
 import type { Expression } from "./expression.js";
 import type { Field, ProcedureEntry, Program, Version } from "./module.js";
 import type { Entry } from "./scope.js";
@@ -39,6 +39,7 @@ class Unique<T> {
 }
 
 function program(checker: TypeChecker, definition: ProgramDefinition): Program {
+  expectNoGuarantee(checker, "program", definition);
   const names = new Unique<string>(checker);
   const versions = definition.versions.map((item) => {
     names.add(item.name.text, item.name.span, `version "${item.name.text}" is there already`);
@@ -53,7 +54,21 @@ function program(checker: TypeChecker, definition: ProgramDefinition): Program {
   };
 }
 
+/** A guarantee is declared for a procedure; elsewhere the comment would seem to say something, and does not. */
+function expectNoGuarantee(
+  checker: TypeChecker,
+  what: string,
+  { docs, name }: { docs: readonly string[]; name: Name },
+): void {
+  const [tag] = guaranteeTags(docs);
+  if (tag === undefined) return;
+  checker.diagnostics.warning(`${tag} has no effect on a ${what}`, name.span, {
+    hint: "put it into the comment of each procedure that it is meant for",
+  });
+}
+
 function version(checker: TypeChecker, definition: VersionDefinition): Version {
+  expectNoGuarantee(checker, "version", definition);
   const names = new Unique<string>(checker);
   const numbers = new Unique<number>(checker);
   const procedures = definition.procedures.map((item) => {
@@ -75,6 +90,12 @@ function procedure(checker: TypeChecker, definition: ProcedureDefinition): Proce
   const { name, docs } = definition;
   const place: Place = { parent: name.text, borrowed: false };
   const bytes = hasTag(docs, "bytes");
+  const guarantees = guaranteeTags(docs);
+  if (guarantees.length > 1) {
+    checker.diagnostics.error(`${guarantees.join(" and ")} contradict each other`, name.span, {
+      hint: "a procedure has one guarantee",
+    });
+  }
   const names = new Unique<string>(checker);
   const args = definition.args.map((declaration, i): Field => {
     if (declaration.name !== undefined) {

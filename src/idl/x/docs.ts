@@ -14,6 +14,13 @@ export function hasTag(docs: readonly string[], tag: string): boolean {
   return docs.some((text) => new RegExp(`(?:^|[\\s*])@${tag}(?![\\w-])`, "m").test(text));
 }
 
+/** The tags of the guarantees that comments declare: one of each guarantee, so more than one contradict each other. */
+export function guaranteeTags(docs: readonly string[]): string[] {
+  const tags = new Map<Semantics, string>();
+  for (const [tag, semantics] of semanticsTags) if (hasTag(docs, tag) && !tags.has(semantics)) tags.set(semantics, tag);
+  return [...tags.values()].map((tag) => `@${tag}`);
+}
+
 /** The guarantee that a procedure's comments declare; `at-most-once` when they say nothing. */
 function semanticsOf(docs: readonly string[]): Semantics {
   return semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-most-once";

@@ -1,7 +1,8 @@
 import { Evidence } from "../../call/executed.js";
 import type { Identified } from "../../call/pending.js";
+import type { RetryPolicy } from "../../call/retry.js";
 import type { CallRecord } from "../../call/steps.js";
-import type { RpcError, Semantics } from "../../model/index.js";
+import type { RpcError, RpcErrorCode, RpcErrorDetails, Semantics } from "../../model/index.js";
 import { nothing, type XdrCodec } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
@@ -14,6 +15,8 @@ export interface CallTarget extends Target {
   readonly args: ArgsCodec;
   readonly result: XdrCodec<unknown>;
   readonly semantics: Semantics;
+  /** Whether the client asked for it, where the contract declares something wider. */
+  readonly narrowed?: boolean | undefined;
 }
 
 /** The NULL procedure of a program: RFC 5531, section 12.1 reserves number 0 for it. It may always be repeated. */
@@ -34,6 +37,23 @@ export interface CallLife {
   readonly record?: CallRecord | undefined;
   /** The trace that it is part of, to be carried where the wire has a place for it. */
   readonly traceparent?: string | undefined;
+  /** How it is tried again; default: as the engine's others. */
+  readonly retry?: RetryPolicy | undefined;
+}
+
+/**
+ * Why a call is sent again: no answer came in time, its connection was lost, nobody listened where it came to, or it has
+ * a fresh credential.
+ */
+export type RepeatReason = "no-answer" | "connection-lost" | "refused" | "credential";
+
+/** How an attempt failed. */
+export interface AttemptFailure {
+  readonly code: RpcErrorCode;
+  readonly message: string;
+  readonly details?: Omit<RpcErrorDetails, "executed"> | undefined;
+  /** What the next transmission is for, if there is one. */
+  readonly repeat: RepeatReason;
 }
 
 /**
@@ -58,6 +78,11 @@ export class ClientCall extends Evidence implements Identified {
   message: Uint8Array | undefined = undefined;
   /** Where the arguments begin in `message`. */
   argsAt = 0;
+  /** How often it was tried: sent anew, or found without a connection. */
+  attempts = 0;
+  /** How the last attempt failed, of a call that is tried again. */
+  failed: AttemptFailure | undefined = undefined;
+  readonly retry: RetryPolicy | undefined;
   /** When to send it again, in milliseconds of the engine's clock. */
   retransmitAt: number = Number.POSITIVE_INFINITY;
   /** Whether it was already sent again with a fresh credential. */
@@ -82,6 +107,7 @@ export class ClientCall extends Evidence implements Identified {
     this.deadline = life.deadline;
     this.record = life.record;
     this.traceparent = life.traceparent;
+    this.retry = life.retry;
     this.resolve = resolve;
     this.reject = reject;
   }

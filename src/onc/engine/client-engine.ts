@@ -1,4 +1,5 @@
 import { PendingTable } from "../../call/pending.js";
+import { type NoRetry, noRetryText, type Pause, RetryPolicy } from "../../call/retry.js";
 import { coarseTimeline } from "../../call/steps.js";
 import {
   type ClientStats,
@@ -13,7 +14,7 @@ import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
 import { type Refusal, ReplyHeader, writeCallHeader, writeOpaqueAuth } from "../message.js";
 import { authStatName, ClntStat, clntStatus } from "../status.js";
-import type { ClientCall } from "./client-call.js";
+import type { AttemptFailure, ClientCall, RepeatReason } from "./client-call.js";
 
 /** Most calls of one client that may wait for an answer at once, unless a user says otherwise. */
 export const pendingCallsMax = 65_536;
@@ -29,10 +30,9 @@ export interface ClientEngineOptions {
   readonly peer: string;
   /** Most pending calls; default {@link pendingCallsMax}. */
   readonly pendingCallsMax?: number | undefined;
+  /** How calls are tried again; default: a policy with all its defaults. */
+  readonly retryPolicy?: RetryPolicy | undefined;
 }
-
-/** Why a call is sent again: no answer came in time, its connection was lost, or it has a fresh credential. */
-export type RepeatReason = "no-answer" | "connection-lost" | "credential";
 
 /**
  * What stream and datagram clients share: the pending table, deadlines, authentication, and how a reply or the lack of
@@ -54,6 +54,9 @@ export abstract class ClientEngine {
   protected calls = 0;
   protected retransmissions = 0;
   protected strayReplies = 0;
+  protected readonly retry: RetryPolicy;
+  /** When the first of the calls that are to be sent again is due. */
+  #wakeDue = Number.POSITIVE_INFINITY;
   readonly #header = new ReplyHeader();
   readonly #pendingMax: number;
 
@@ -62,6 +65,7 @@ export abstract class ClientEngine {
     this.peer = options.peer;
     this.pending = new PendingTable(options.firstXid);
     this.#pendingMax = options.pendingCallsMax ?? pendingCallsMax;
+    this.retry = options.retryPolicy ?? new RetryPolicy();
   }
 
   /** How many calls have not ended. */
@@ -81,6 +85,7 @@ export abstract class ClientEngine {
   start(call: ClientCall): void {
     this.calls++;
     call.record?.enter("stub");
+    this.retry.budget?.refill();
     if (this.pending.size >= this.#pendingMax) {
       call.release?.();
       call.reject(
@@ -107,7 +112,10 @@ export abstract class ClientEngine {
   /** Sends the call again, with a new credential. */
   protected abstract resubmit(call: ClientCall): void;
 
-  /** The call has ended: forget where it was queued. */
+  /** Sends a call that waited for its time, or whose answer is overdue. */
+  protected abstract again(call: ClientCall, now: number): void;
+
+  /** The call has ended, or its attempt has: forget where it was queued, and what it was sent over. */
   protected abstract forget(call: ClientCall): void;
 
   /** The call's caller does not want it any more. */
@@ -138,9 +146,58 @@ export abstract class ClientEngine {
   #timeOut(call: ClientCall, now: number): void {
     const waited = Math.round(call.deadline - call.startedAt);
     const where = call.sentAt < 0 ? "it was never sent" : `no answer came`;
-    this.fail(call, now, "deadline-exceeded", `${where} within ${waited} ms`, {
+    const { failed, attempts } = call;
+    const last = failed === undefined ? "" : `; the last failure of ${attempts} attempts: ${failed.message}`;
+    this.fail(call, now, "deadline-exceeded", `${where} within ${waited} ms${last}`, {
+      cause: failed?.details?.cause,
       status: clntStatus(ClntStat.RPC_TIMEDOUT),
     });
+  }
+
+  // --- attempts
+
+  /** One attempt of a call has failed. It is tried again where its guarantee and its policy allow that, or ends. */
+  protected attemptFailed(call: ClientCall, now: number, failure: AttemptFailure, pause: Pause): void {
+    const { semantics, executed, attempts, deadline } = call;
+    const next =
+      this.kept(call) === undefined
+        ? "forbidden"
+        : (call.retry ?? this.retry).next({ semantics, executed, attempts, now, deadline }, pause);
+    if (typeof next !== "number") return this.giveUp(call, now, failure, next);
+    call.failed = failure;
+    call.record?.enter("send");
+    this.onRepeat?.(call, failure.repeat);
+    this.forget(call);
+    call.link = undefined;
+    if (next <= now) this.again(call, now);
+    else this.wakeAt(call, next);
+  }
+
+  protected giveUp(call: ClientCall, now: number, failure: AttemptFailure, why: NoRetry): void {
+    const { code, message, details } = failure;
+    this.fail(call, now, code, `${message}${noRetryText(why)}`, details);
+  }
+
+  /** Has a call sent again at a time, unless it ends before. */
+  protected wakeAt(call: ClientCall, due: number): void {
+    call.retransmitAt = due;
+    if (due < this.#wakeDue) this.#wakeDue = due;
+    if (due < this.deadline) this.deadline = due;
+  }
+
+  /** Sends the calls again whose time has come. */
+  protected wake(now: number): void {
+    if (this.#wakeDue <= now) {
+      this.#wakeDue = Number.POSITIVE_INFINITY;
+      this.pending.forEach((call) => {
+        if (call.retransmitAt <= now) {
+          call.retransmitAt = Number.POSITIVE_INFINITY;
+          this.again(call, now);
+        }
+        if (call.retransmitAt < this.#wakeDue) this.#wakeDue = call.retransmitAt;
+      });
+    }
+    if (this.#wakeDue < this.deadline) this.deadline = this.#wakeDue;
   }
 
   // --- encoding
@@ -328,7 +385,8 @@ export abstract class ClientEngine {
   protected failure(call: ClientCall, code: RpcErrorCode, message: string, details: RpcErrorDetails): RpcError {
     return new RpcError(code, `${call.target.name} to ${this.peer}: ${message}`, {
       ...details,
-      attempts: call.transmissions,
+      attempts: call.attempts,
+      transmissions: call.transmissions,
       peer: this.peer,
     });
   }

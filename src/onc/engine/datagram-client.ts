@@ -1,7 +1,8 @@
+import type { Pause } from "../../call/retry.js";
 import { type RetransmitOptions, RoundTrip } from "../../call/round-trip.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { ClntStat, clntStatus } from "../status.js";
-import type { ClientCall } from "./client-call.js";
+import type { AttemptFailure, ClientCall } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 
 /** The largest message sent in a datagram unless a user says otherwise: what UDP over IPv4 can carry. */
@@ -105,21 +106,29 @@ export class DatagramClientEngine extends ClientEngine {
     if (!this.#flying.has(call)) {
       this.#flying.set(call, message.length);
       this.#flyingBytes += message.length;
+      call.attempts++;
     }
     call.transmissions++;
     call.record?.enter("network");
     if (call.transmissions > 1) this.retransmissions++;
     this.outbox.push(message);
-    if (call.repeatable) {
-      call.retransmitAt = now + this.#roundTrip.timeoutMs(call.transmissions);
-      if (call.retransmitAt < this.deadline) this.deadline = call.retransmitAt;
-    }
+    if (call.repeatable) this.wakeAt(call, now + this.#roundTrip.timeoutMs(call.transmissions));
   }
 
   protected resubmit(call: ClientCall): void {
     if (call.message === undefined) return;
+    call.attempts++;
     call.message = this.reencode(this.#writer, call, call.message);
     this.#send(call, call.message, call.sentAt);
+  }
+
+  protected again(call: ClientCall, now: number): void {
+    const message = call.message as Uint8Array;
+    const flying = this.#flying.has(call);
+    if (flying) this.onRepeat?.(call, "no-answer");
+    if (flying || (this.#queue.size === 0 && this.#hasRoom(message.length))) return this.#send(call, message, now);
+    this.#queue.add(call);
+    this.#queuedBytes += message.length;
   }
 
   protected forget(call: ClientCall): void {
@@ -141,16 +150,21 @@ export class DatagramClientEngine extends ClientEngine {
   }
 
   /**
-   * The peer's host said that nobody listens on the port. That ends the calls, since waiting is in vain, and proves
-   * nothing about those that were sent: the network may have doubled a datagram, whose other copy ran before the
-   * server ended, or will when it is back.
+   * The peer's host said that nobody listens on the port. That proves nothing about calls that were sent: the network
+   * may have doubled a datagram, whose other copy ran before the server ended, or will when it is back. Those that may
+   * run twice are tried again after a pause, others end, since waiting is in vain.
    */
   refused(error: Error, now: number): void {
+    const failure: AttemptFailure = {
+      code: "unavailable",
+      message: `nobody listens on the port: ${error.message}`,
+      details: { cause: error, status: clntStatus(ClntStat.RPC_CANTRECV) },
+      repeat: "refused",
+    };
     this.pending.forEach((call) => {
-      this.fail(call, now, "unavailable", `nobody listens on the port: ${error.message}`, {
-        cause: error,
-        status: clntStatus(ClntStat.RPC_CANTRECV),
-      });
+      if (this.#queue.has(call)) call.attempts++;
+      else if (!this.#flying.has(call)) return; // it waits for its next attempt already
+      this.attemptFailed(call, now, failure, retried);
     });
   }
 
@@ -169,13 +183,7 @@ export class DatagramClientEngine extends ClientEngine {
   tick(now: number): void {
     this.expire(now);
     this.#sendQueued(now);
-    this.pending.forEach((call) => {
-      if (call.retransmitAt <= now && call.message !== undefined) {
-        this.onRepeat?.(call, "no-answer");
-        this.#send(call, call.message, now);
-      }
-      if (call.retransmitAt < this.deadline) this.deadline = call.retransmitAt;
-    });
+    this.wake(now);
   }
 
   override cancel(call: ClientCall, reason: unknown, now: number): void {
@@ -183,3 +191,6 @@ export class DatagramClientEngine extends ClientEngine {
     this.#sendQueued(now);
   }
 }
+
+/** A port where nobody listens has nobody to be spared. */
+const retried: Pause = { charged: false };

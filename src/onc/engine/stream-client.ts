@@ -1,8 +1,9 @@
+import { mayPass, type Pause } from "../../call/retry.js";
 import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
-import { type CallTarget, ClientCall, nullTarget } from "./client-call.js";
+import { type AttemptFailure, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 
@@ -49,7 +50,7 @@ export class StreamLink {
  *
  * Calls are encoded straight into the current link's outbox. Without a link, or while it is congested, they wait
  * encoded in a bounded queue, from which they leave when they end. When a link is lost, the calls that were sent over
- * it end as `unavailable`; those that may run twice go back to the queue.
+ * it end as `unavailable`; those that may run twice are tried again over the next one.
  */
 export class StreamClientEngine extends ClientEngine {
   /** The connection that new calls go to. */
@@ -141,6 +142,7 @@ export class StreamClientEngine extends ClientEngine {
     if (call.sentAt < 0) call.sentAt = now;
     call.link = link;
     call.transmissions++;
+    call.attempts++;
     if (call.record !== undefined) link.outbox.measure(call.record);
     link.lastTarget = call.target;
     if (link.waiting++ === 0) {
@@ -156,6 +158,12 @@ export class StreamClientEngine extends ClientEngine {
     call.message = this.reencode(this.#scratch, call, call.message);
     this.#queuedBytes += call.message.length;
     this.#queue.add(call);
+  }
+
+  protected again(call: ClientCall, now: number): void {
+    this.#queuedBytes += call.message?.length ?? 0;
+    this.#queue.add(call);
+    this.sendQueued(now);
   }
 
   protected forget(call: ClientCall): void {
@@ -195,42 +203,40 @@ export class StreamClientEngine extends ClientEngine {
   /** Is told of a connection that is gone. */
   onLost: ((reason: Error | undefined) => void) | undefined = undefined;
 
-  /** The connection is gone. Calls that may run twice wait for the next one; all others sent over it end. */
+  /** The connection is gone. Calls that may run twice are tried over the next one; all others sent over it end. */
   lost(link: StreamLink, reason: Error | undefined, now: number): void {
     if (this.link === link) this.link = undefined;
     this.onLost?.(reason);
+    const failure: AttemptFailure = {
+      code: "unavailable",
+      message: `the connection was lost before the answer${because(reason)}`,
+      details: { cause: reason, status: clntStatus(ClntStat.RPC_CANTRECV) },
+      repeat: "connection-lost",
+    };
     this.pending.forEach((call) => {
-      if (call.link !== link) return;
-      const message = call.repeatable && call !== link.probe ? this.kept(call) : undefined;
-      if (message !== undefined) {
-        call.record?.enter("send");
-        this.onRepeat?.(call, "connection-lost");
-        call.link = undefined;
-        link.waiting--;
-        this.#queuedBytes += message.length;
-        this.#queue.add(call);
-        return;
-      }
-      this.fail(call, now, "unavailable", `the connection was lost before the answer${because(reason)}`, {
-        cause: reason,
-        status: clntStatus(ClntStat.RPC_CANTRECV),
-      });
+      if (call.link === link) this.attemptFailed(call, now, failure, resent);
     });
   }
 
   /**
-   * No connection could be made. Calls that wait for one end, except those whose guarantee is to try until their
-   * deadline; for good, those too.
+   * No connection could be made. Of the calls that wait for one, those that may be tried again stay: whoever connects
+   * makes the pause. For good, all end.
    */
   unreachable(error: RpcError, now: number, forGood = false): void {
+    // The peer is named once.
+    const { message, peer = "" } = error;
+    const failure: AttemptFailure = {
+      code: error.code,
+      message: message.startsWith(peer) ? message.slice(peer.length).trim() : message,
+      details: { cause: error.cause ?? error, status: error.status },
+      repeat: "connection-lost",
+    };
+    const passing = !forGood && mayPass(error.code);
     for (const call of this.#queue) {
-      if (call.repeatable && !forGood) continue;
-      // The peer is named once.
-      const { message, peer = "" } = error;
-      this.fail(call, now, error.code, message.startsWith(peer) ? message.slice(peer.length).trim() : message, {
-        cause: error.cause ?? error,
-        status: error.status,
-      });
+      call.attempts++;
+      const why = passing ? (call.retry ?? this.retry).obstacle(call) : "forbidden";
+      if (why === undefined) call.failed = failure;
+      else this.giveUp(call, now, failure, why);
     }
   }
 
@@ -256,9 +262,10 @@ export class StreamClientEngine extends ClientEngine {
 
   // --- time
 
-  /** Ends what is overdue and probes silent peers. Call it at `deadline`, or whenever. */
+  /** Ends what is overdue, sends again what is due, and probes silent peers. Call it at `deadline`, or whenever. */
   tick(now: number): void {
     this.expire(now);
+    this.wake(now);
     if (this.#probeDue <= now) this.#probe(now);
     if (this.#probeDue < this.deadline) this.deadline = this.#probeDue;
   }
@@ -300,6 +307,9 @@ export class StreamClientEngine extends ClientEngine {
     if (this.link === link) this.link = undefined;
   }
 }
+
+/** The next connection makes the first pause, by its own backoff. What was sent and is sent again costs the server work. */
+const resent: Pause = { paced: true, charged: true };
 
 function because(reason: Error | undefined): string {
   return reason === undefined ? "" : `: ${reason.message}`;

@@ -20,7 +20,7 @@ const ran = (): Set<number> =>
 
 const ca = process.env["FARCALL_CA"];
 const client = await connect(LedgerV1, address, {
-  backoff: { initialMs: 20, maxMs: 100 },
+  retry: { backoff: { initialMs: 20, maxMs: 100 } },
   connectTimeoutMs: 500,
   retransmit: { initialMs: 50 },
   probeAfterMs: 200,

@@ -24,7 +24,7 @@ setInterval(() => process.ppid === parent || process.exit(1), 1_000).unref();
 async function connected(): Promise<Client<Historic>> {
   for (let left = 500; ; left--) {
     try {
-      return await connect(HistoricV1, options.address, { backoff: { initialMs: 5, maxMs: 100 } });
+      return await connect(HistoricV1, options.address, { retry: { backoff: { initialMs: 5, maxMs: 100 } } });
     } catch (error) {
       if (left === 0) throw error;
       await later(20);

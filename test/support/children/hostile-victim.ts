@@ -23,7 +23,7 @@ await server.close();
 print("UP");
 
 const timeoutMs = 250;
-const client = await connect(TargetV1, address, { timeoutMs, backoff: { initialMs: 5, maxMs: 20 } });
+const client = await connect(TargetV1, address, { timeoutMs, retry: { backoff: { initialMs: 5, maxMs: 20 } } });
 const ends: Record<string, number> = {};
 let latest = 0;
 for (let round = 0; round < Number(rounds); round++) {

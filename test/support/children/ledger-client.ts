@@ -4,7 +4,7 @@ import { LedgerV1 } from "../ledger.js";
 
 const [what = "", address = ""] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const client = await connect(LedgerV1, address, { timeoutMs: 300, backoff: { initialMs: 5 } });
+const client = await connect(LedgerV1, address, { timeoutMs: 300, retry: { backoff: { initialMs: 5 } } });
 
 const told = (error: unknown): void => {
   if (!(error instanceof RpcError)) throw error;

@@ -134,6 +134,8 @@ async function invoke(
     tls: flags.tls === undefined ? undefined : { ca: flags.ca === undefined ? undefined : readFileSync(flags.ca) },
     connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),
     timeoutMs: flags.timeout,
+    // Whoever sits before it can try again, and wants to know now.
+    retry: false as const,
   };
   await using client = await connect(service, address, options).catch((error: unknown) => {
     // No call was made, so it came to none of its steps.

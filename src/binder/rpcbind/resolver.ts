@@ -13,7 +13,7 @@ async function ask<C, T>(
   timeoutMs: number,
   question: (client: Client<C>) => Promise<T>,
 ): Promise<T | undefined> {
-  await using client = await connectOnc(service, address, { connectTimeoutMs: timeoutMs, timeoutMs });
+  await using client = await connectOnc(service, address, { connectTimeoutMs: timeoutMs, timeoutMs, retry: false });
   try {
     return await question(client);
   } catch (error) {

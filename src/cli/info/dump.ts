@@ -58,7 +58,7 @@ async function ask<C, T>(
   question: (client: Client<C>) => Promise<T>,
 ): Promise<T> {
   const connectTimeoutMs = Math.min(timeoutMs, 5_000);
-  await using client = await connectOnc(service, address, { timeoutMs, connectTimeoutMs });
+  await using client = await connectOnc(service, address, { timeoutMs, connectTimeoutMs, retry: false });
   return await question(client);
 }
 

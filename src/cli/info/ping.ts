@@ -45,6 +45,7 @@ export async function pingVersion(target: PingTarget, version: number): Promise<
     timeoutMs,
     connectTimeoutMs: Math.min(timeoutMs, 5_000),
     resolver: rpcbindResolver,
+    retry: false,
   });
   try {
     await client.call({ program, version, procedure: 0 }, nothing, undefined, nothing);

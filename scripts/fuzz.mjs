@@ -5,15 +5,10 @@
 //
 // Each input follows from the seed, its target and its index, so a failure is found again by what it prints. The last
 // line is `inputs N, failures N`; the exit code is 1 if there are any.
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import progress from "cli-progress";
-import { build } from "vite";
-
-const root = fileURLToPath(new URL("../", import.meta.url));
+import { bundle } from "./bundle.mjs";
 
 /** How long one input may keep the worker before it is given up: far above what is a failure already. */
 const stuckMs = 20_000;
@@ -32,7 +27,7 @@ const from = values.from === undefined ? undefined : wholeNumber("from");
 
 const shared = new SharedArrayBuffer(12);
 const counters = new Int32Array(shared);
-const script = await bundle();
+const script = await bundle("test/fuzz/worker.ts", "fuzz");
 console.log(`seed ${seed}`);
 const bar = new progress.SingleBar({
   format: "{bar} {percentage} % | {value} of {total} | {rate}/s | {duration_formatted}",
@@ -83,27 +78,6 @@ function end({ inputs: done, failures, slowestMs, mostAllocated }) {
   }
   console.log(`inputs ${done}, failures ${failures.length}`);
   process.exit(failures.length === 0 ? 0 : 1);
-}
-
-/** The fuzzer and the sources as one script: Node 20 runs no TypeScript. */
-async function bundle() {
-  const conditions = ["farcall-source", "module", "node"];
-  const { output } = await build({
-    root,
-    configFile: false,
-    logLevel: "error",
-    resolve: { conditions },
-    ssr: { noExternal: true, resolve: { conditions } },
-    build: { write: false, target: "node20", minify: false, ssr: join(root, "test/fuzz/worker.ts") },
-  });
-  const folder = join(root, ".build/fuzz");
-  mkdirSync(folder, { recursive: true });
-  for (const { fileName, code, type } of output) {
-    if (type !== "chunk") continue;
-    mkdirSync(join(folder, fileName, ".."), { recursive: true });
-    writeFileSync(join(folder, fileName), code);
-  }
-  return join(folder, output[0].fileName);
 }
 
 function wholeNumber(name) {

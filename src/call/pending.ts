@@ -52,10 +52,13 @@ export class PendingTable<T extends Identified> {
     return true;
   }
 
-  /** Visits every entry. The visitor may remove the entry that it is given, and add others. */
+  /**
+   * Visits every entry. The visitor may remove the entry that it is given, and add others, which are visited or not.
+   */
   forEach(visit: (entry: T) => void): void {
     if (this.#size === 0) return;
-    for (const entry of [...this.#slots]) {
+    // When the table grows meanwhile, this is the old array, in which what was removed since still stands.
+    for (const entry of this.#slots) {
       if (entry !== undefined && this.find(entry.id) === entry) visit(entry);
     }
   }

@@ -7,6 +7,9 @@ export interface Event {
   task: (() => void) | undefined;
 }
 
+/** Asking it for a microtask costs a third of what `queueMicrotask` does, which Node wraps. */
+const settled: Promise<void> = Promise.resolve();
+
 /** A history that does not come to an end within this many events is one that never will. */
 const eventsMax = 200_000;
 
@@ -62,7 +65,7 @@ export class VirtualTime {
         }
         // A tick asked for by a microtask comes after all microtasks, those included that they ask for in turn: so
         // every promise that the event settled has been heard before the next one happens.
-        queueMicrotask(later);
+        void settled.then(later);
       };
       const later = (): void => process.nextTick(step);
       process.nextTick(step);

@@ -1,5 +1,5 @@
 import type { Executed, RpcError } from "./error.js";
-import type { CallRetryOptions } from "./retry.js";
+import type { CallRetryOptions, HedgeOptions } from "./retry.js";
 import type { Narrowed, Semantics } from "./semantics.js";
 import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
@@ -15,6 +15,8 @@ export interface CallOptions<Declared extends Semantics = Semantics> {
   readonly semantics?: Narrowed<Declared> | undefined;
   /** How this call is tried again, where its guarantee allows it; default: as the client says. `false`: not at all. */
   readonly retry?: CallRetryOptions | false | undefined;
+  /** Hedges this call, where the procedure may run twice; `false` where the client hedges it. */
+  readonly hedge?: ("at-least-once" extends Declared ? HedgeOptions | false : never) | undefined;
   /** The context of the call being handled: this call ends when that one does, by deadline or cancellation, and is of its trace. */
   readonly context?: CallContext | undefined;
   /** Records the call's steps, and is given them when it ends, however it ends. A server that can is asked for its own. */

@@ -1,8 +1,14 @@
+import type { HedgeOptions } from "./retry.js";
 import { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";
 import type { ArgsOf, DeclaredOf, Procedure, ResultOf } from "./service.js";
 
 /** A guarantee for some procedures of a contract, by their names: what one client asks for at every call. */
 export type Narrowing<C> = { readonly [K in keyof C]?: Narrowed<DeclaredOf<C[K]>> | undefined };
+
+/** What may run twice may be hedged: by the names of such procedures. */
+export type Hedging<C> = {
+  readonly [K in keyof C]?: ("at-least-once" extends DeclaredOf<C[K]> ? HedgeOptions : never) | undefined;
+};
 
 /** A contract as a client sees it that narrows it by `N`: its calls may narrow further, and not back. */
 export type NarrowedBy<C, N> = [keyof N] extends [never]

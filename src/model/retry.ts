@@ -35,6 +35,18 @@ export interface RetryOptions {
   readonly budget?: RetryBudgetOptions | false | undefined;
 }
 
+/**
+ * A second transmission while the first is still awaited; the first answer wins. It goes over the same connection, and over
+ * UDP it is a retransmission that does not wait for its time. Each takes a token out of the retry budget; without one there
+ * is none.
+ */
+export interface HedgeOptions {
+  /** Milliseconds without an answer before each further transmission. Take what nine of ten calls need. */
+  readonly afterMs: number;
+  /** Most further transmissions of one call. Default 1. */
+  readonly max?: number | undefined;
+}
+
 /** {@link RetryOptions} of one call; what is left out is the client's. The budget is shared by all its calls. */
 export interface CallRetryOptions extends Omit<RetryOptions, "budget"> {
   /** `false` to take nothing out of the client's budget. */

@@ -78,10 +78,11 @@ export interface ClientDisconnect {
  *
  * - `no-answer`: a datagram was not answered in time
  * - `connection-lost`: it goes over the next connection
+ * - `hedge`: the answer takes longer than the call's `hedge.afterMs`
  * - `refused`: nobody listened where the datagram came to
  * - `credential`: the server refused the credential, and there is a fresh one
  */
-export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential";
+export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge";
 
 /** `farcall:client:retry`: a call is about to be sent again. */
 export interface ClientRetry extends ProcedureNames {

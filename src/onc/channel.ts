@@ -1,3 +1,4 @@
+import { hedgeProblem } from "../call/hedge.js";
 import { RetryPolicy, retryProblem } from "../call/retry.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
 import { CallRecord } from "../call/steps.js";
@@ -7,7 +8,10 @@ import { StreamClientDrive } from "../drive/stream-client.js";
 import {
   type CallOptions,
   type ClientStats,
+  type HedgeOptions,
+  type Hedging,
   isTraceparent,
+  type NarrowedBy,
   type Narrowing,
   narrows,
   type Resolver,
@@ -93,6 +97,8 @@ export interface OncClientOptions {
 
 /** {@link OncClientOptions} of a client whose contract is known. */
 export interface TypedClientOptions<C, N extends Narrowing<C>> extends OncClientOptions {
+  /** Hedges the calls of some procedures that may run twice: `{ lookup: { afterMs: 20 } }`. */
+  readonly hedge?: Hedging<NarrowedBy<C, NoInfer<N>>> | undefined;
   /** Narrows the guarantees of some procedures, for every call of this client: `{ add: "at-most-once" }`. */
   readonly semantics?: (N & { readonly [K in Exclude<keyof N, keyof C>]: never }) | undefined;
 }
@@ -259,7 +265,11 @@ export class OncChannel {
     const traceparent = watch === undefined ? (options.traceparent ?? context?.traceparent) : watch.traceparent;
     const badTimeout = timeoutProblem(timeoutMs);
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
-    const bad = semanticsProblem(target, semantics) ?? retryProblem(options.retry ?? {});
+    const hedge: HedgeOptions | false | undefined = options.hedge;
+    const bad =
+      semanticsProblem(target, semantics) ??
+      retryProblem(options.retry ?? {}) ??
+      (hedge === undefined || hedge === false ? undefined : hedgeProblem(hedge, semantics));
     if (bad !== undefined) return refuse("invalid-argument", bad);
     if (traceparent !== undefined && !isTraceparent(traceparent)) {
       return refuse("invalid-argument", `traceparent ${JSON.stringify(traceparent)} is not one of W3C Trace Context`);
@@ -270,7 +280,7 @@ export class OncChannel {
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
       const retry = options.retry === undefined ? undefined : this.#retry.narrowed(options.retry);
-      const life = { semantics, startedAt, deadline, record, traceparent, retry };
+      const life = { semantics, startedAt, deadline, record, traceparent, retry, hedge };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
       drive.start(call);

@@ -1,9 +1,9 @@
 import {
   type CallOptions,
   type Client,
+  type HedgeOptions,
   type NarrowedBy,
   type Narrowing,
-  narrowingProblem,
   type Outcome,
   RpcError,
   type Semantics,
@@ -13,7 +13,8 @@ import { argsCodec } from "./args.js";
 import { OncChannel, type OncClientOptions, type TypedClientOptions } from "./channel.js";
 import { type CallTarget, nullTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
-import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
+import type { OncService } from "./program.js";
+import { type ProcedureOptions, targetsOf } from "./targets.js";
 
 export type { OncClientOptions, TypedClientOptions } from "./channel.js";
 
@@ -29,13 +30,10 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
   address: string,
   options: TypedClientOptions<NoInfer<C>, N> = {},
 ): Promise<Client<NarrowedBy<C, N>>> {
-  const targets = targetsOf(service, (options.semantics ?? {}) as Guarantees);
+  const targets = targetsOf(service, options as ProcedureOptions);
   const channel = await OncChannel.open(address, service.program, service.version, options);
   return typedClient(service, targets, channel);
 }
-
-/** A guarantee for some procedures, by their names. */
-type Guarantees = Readonly<Record<string, Semantics | undefined>>;
 
 /** The names that every client has, whatever its contract. */
 const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
@@ -79,34 +77,6 @@ function outcomeOf(call: Promise<unknown>): Promise<Outcome<unknown>> {
   );
 }
 
-/** What each procedure's calls have in common, by the procedure's name in the contract. */
-function targetsOf<C>(service: OncService<C>, asked: Guarantees): Map<string, CallTarget> {
-  const procedures = proceduresOf(service);
-  const declared = new Map(procedures.map(([key, procedure]) => [key, declaredBy(procedure)]));
-  const problem = narrowingProblem(asked, declared);
-  if (problem !== undefined) throw new RpcError("invalid-argument", `${service.name}: ${problem}`, { executed: "no" });
-  const { name, program, version } = service;
-  return new Map(
-    procedures.map(([key, procedure]) => [
-      key,
-      {
-        name: `${name}.${key}`,
-        program,
-        version,
-        procedure: procedure.number,
-        args: argsCodec(procedure.args),
-        result: procedure.result,
-        semantics: asked[key] ?? declaredBy(procedure),
-        narrowed: asked[key] !== undefined && asked[key] !== declaredBy(procedure),
-      },
-    ]),
-  );
-}
-
-function declaredBy(procedure: OncProcedure): Semantics {
-  return procedure.semantics ?? "at-most-once";
-}
-
 /** A stub: the procedure's arguments, then the call's options. */
 function method(channel: OncChannel, target: CallTarget, arity: number): (...values: never[]) => Promise<unknown> {
   if (target.semantics === "exactly-once") {
@@ -123,6 +93,7 @@ function method(channel: OncChannel, target: CallTarget, arity: number): (...val
 /** Options of a call whose contract is not known: any guarantee may be asked for, since nothing declares one. */
 export interface DynamicCallOptions extends CallOptions<Semantics> {
   readonly semantics?: Semantics | undefined;
+  readonly hedge?: HedgeOptions | undefined;
 }
 
 /**

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
+import { retryAttempts, retryBudgetDefaults } from "../../src/call/retry.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
 import { serverLimitDefaults } from "../../src/onc/endpoints.js";
 import { pendingCallsMax, queueBytesMax } from "../../src/onc/engine/client-engine.js";
@@ -68,6 +70,9 @@ describe("docs/limits.md", () => {
     [`${opaqueAuthMax} bytes (RFC 5531`],
     [`deeper than ${depthMaxDefault} levels`],
     [`more than ${emptyElementsMax.toLocaleString("en")} elements`],
+    [`tried ${retryAttempts} times (\`retry.attempts\`)`],
+    [`repeat ${retryBudgetDefaults.tokens} and a tenth of the calls they make (\`retry.budget\`)`],
+    [`sent at most ${hedgesMax} time more (\`hedge.max\`)`],
     [`at most ${datagramWindow.bytes.toLocaleString("en")} bytes together`],
   ])("says %s", (text) => {
     expect(page.replaceAll("\n", " ")).toContain(text);

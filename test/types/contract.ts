@@ -62,6 +62,22 @@ export async function narrowedClients(address: string): Promise<void> {
   void open(StoreV1).then((opened) => opened.write("a", 1));
 }
 
+export async function hedgedClients(address: string, client: Client<StoreV1>): Promise<void> {
+  await connect(StoreV1, address, { hedge: { read: { afterMs: 20, max: 2 } } });
+  void client.read("a", { hedge: { afterMs: 20 } });
+  void client.read("a", { hedge: false });
+  // @ts-expect-error what must not run twice cannot be hedged
+  await connect(StoreV1, address, { hedge: { write: { afterMs: 20 } } });
+  // @ts-expect-error nor can what is sent once
+  await connect(StoreV1, address, { hedge: { log: { afterMs: 20 } } });
+  // @ts-expect-error nor can what this client has narrowed
+  await connect(StoreV1, address, { semantics: { read: "at-most-once" }, hedge: { read: { afterMs: 20 } } });
+  // @ts-expect-error the same for one call
+  void client.write("a", 1, { hedge: { afterMs: 20 } });
+  // @ts-expect-error and for one that is sent once
+  void client.log("a", { hedge: { afterMs: 20 } });
+}
+
 const common = { name: "A_PROG", program: 1, version: 1 };
 oncProgram<{ a: Procedure<[string], number> }>({
   ...common,

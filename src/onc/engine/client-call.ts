@@ -1,8 +1,9 @@
 import { Evidence } from "../../call/executed.js";
+import { Hedge } from "../../call/hedge.js";
 import type { Identified } from "../../call/pending.js";
 import type { RetryPolicy } from "../../call/retry.js";
 import type { CallRecord } from "../../call/steps.js";
-import type { RpcError, RpcErrorCode, RpcErrorDetails, Semantics } from "../../model/index.js";
+import type { HedgeOptions, RpcError, RpcErrorCode, RpcErrorDetails, Semantics } from "../../model/index.js";
 import { nothing, type XdrCodec } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
@@ -17,6 +18,8 @@ export interface CallTarget extends Target {
   readonly semantics: Semantics;
   /** Whether the client asked for it, where the contract declares something wider. */
   readonly narrowed?: boolean | undefined;
+  /** How its calls are hedged. */
+  readonly hedge?: HedgeOptions | undefined;
 }
 
 /** The NULL procedure of a program: RFC 5531, section 12.1 reserves number 0 for it. It may always be repeated. */
@@ -39,13 +42,15 @@ export interface CallLife {
   readonly traceparent?: string | undefined;
   /** How it is tried again; default: as the engine's others. */
   readonly retry?: RetryPolicy | undefined;
+  /** How it is hedged; default: as its target says. */
+  readonly hedge?: HedgeOptions | false | undefined;
 }
 
 /**
- * Why a call is sent again: no answer came in time, its connection was lost, nobody listened where it came to, or it has
- * a fresh credential.
+ * Why a call is sent again: no answer came in time, its connection was lost, nobody listened where it came to, it has a
+ * fresh credential, or it is hedged.
  */
-export type RepeatReason = "no-answer" | "connection-lost" | "refused" | "credential";
+export type RepeatReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge";
 
 /** How an attempt failed. */
 export interface AttemptFailure {
@@ -83,6 +88,8 @@ export class ClientCall extends Evidence implements Identified {
   /** How the last attempt failed, of a call that is tried again. */
   failed: AttemptFailure | undefined = undefined;
   readonly retry: RetryPolicy | undefined;
+  /** Undefined where it is not hedged. */
+  readonly hedge: Hedge | undefined;
   /** When to send it again, in milliseconds of the engine's clock. */
   retransmitAt: number = Number.POSITIVE_INFINITY;
   /** Whether it was already sent again with a fresh credential. */
@@ -108,6 +115,8 @@ export class ClientCall extends Evidence implements Identified {
     this.record = life.record;
     this.traceparent = life.traceparent;
     this.retry = life.retry;
+    const { hedge = target.hedge } = life;
+    this.hedge = hedge === undefined || hedge === false || !this.repeatable ? undefined : new Hedge(hedge);
     this.resolve = resolve;
     this.reject = reject;
   }

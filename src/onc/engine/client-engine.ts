@@ -169,6 +169,7 @@ export abstract class ClientEngine {
     this.onRepeat?.(call, failure.repeat);
     this.forget(call);
     call.link = undefined;
+    call.retransmitAt = Number.POSITIVE_INFINITY;
     if (next <= now) this.again(call, now);
     else this.wakeAt(call, next);
   }
@@ -176,6 +177,14 @@ export abstract class ClientEngine {
   protected giveUp(call: ClientCall, now: number, failure: AttemptFailure, why: NoRetry): void {
     const { code, message, details } = failure;
     this.fail(call, now, code, `${message}${noRetryText(why)}`, details);
+  }
+
+  /** Whether a call whose answer is overdue may be sent again beside. What all calls may repeat together bounds it. */
+  protected mayHedge({ hedge, retry = this.retry }: ClientCall): boolean {
+    if (hedge === undefined || hedge.left === 0) return false;
+    const paid = retry.budget?.take() !== false;
+    hedge.left = paid ? hedge.left - 1 : 0;
+    return paid;
   }
 
   /** Has a call sent again at a time, unless it ends before. */

@@ -112,7 +112,12 @@ export class DatagramClientEngine extends ClientEngine {
     call.record?.enter("network");
     if (call.transmissions > 1) this.retransmissions++;
     this.outbox.push(message);
-    if (call.repeatable) this.wakeAt(call, now + this.#roundTrip.timeoutMs(call.transmissions));
+    if (call.repeatable) this.wakeAt(call, now + Math.min(this.#timeoutMs(call), hedgeMs(call)));
+  }
+
+  /** How long the last transmission of a call is waited for. */
+  #timeoutMs(call: ClientCall): number {
+    return this.#roundTrip.timeoutMs(call.transmissions);
   }
 
   protected resubmit(call: ClientCall): void {
@@ -124,9 +129,14 @@ export class DatagramClientEngine extends ClientEngine {
 
   protected again(call: ClientCall, now: number): void {
     const message = call.message as Uint8Array;
-    const flying = this.#flying.has(call);
-    if (flying) this.onRepeat?.(call, "no-answer");
-    if (flying || (this.#queue.size === 0 && this.#hasRoom(message.length))) return this.#send(call, message, now);
+    if (this.#flying.has(call)) {
+      const early = this.#timeoutMs(call) - hedgeMs(call);
+      // A hedge that is not to be sent waits for its time, as any other datagram does.
+      if (early > 0 && !this.mayHedge(call)) return this.wakeAt(call, now + early);
+      this.onRepeat?.(call, early > 0 ? "hedge" : "no-answer");
+      return this.#send(call, message, now);
+    }
+    if (this.#queue.size === 0 && this.#hasRoom(message.length)) return this.#send(call, message, now);
     this.#queue.add(call);
     this.#queuedBytes += message.length;
   }
@@ -194,3 +204,8 @@ export class DatagramClientEngine extends ClientEngine {
 
 /** A port where nobody listens has nobody to be spared. */
 const retried: Pause = { charged: false };
+
+/** How soon a call is to be hedged; infinity where it is not. */
+function hedgeMs({ hedge }: ClientCall): number {
+  return hedge === undefined || hedge.left === 0 ? Number.POSITIVE_INFINITY : hedge.afterMs;
+}

@@ -145,6 +145,7 @@ export class StreamClientEngine extends ClientEngine {
     call.attempts++;
     if (call.record !== undefined) link.outbox.measure(call.record);
     link.lastTarget = call.target;
+    if (call.hedge !== undefined && call.hedge.left > 0) this.wakeAt(call, now + call.hedge.afterMs);
     if (link.waiting++ === 0) {
       link.heardAt = now;
       if (this.#probeDue === Number.POSITIVE_INFINITY) this.#probeAt(now + this.#probeAfter);
@@ -161,9 +162,31 @@ export class StreamClientEngine extends ClientEngine {
   }
 
   protected again(call: ClientCall, now: number): void {
+    if (call.link !== undefined) return this.#hedge(call.link as StreamLink, call, now);
+    if (this.#queue.has(call)) return;
     this.#queuedBytes += call.message?.length ?? 0;
     this.#queue.add(call);
     this.sendQueued(now);
+  }
+
+  /**
+   * The answer to a call is overdue. It is sent again over the same connection, since order, per-session objects and the
+   * server's limits hang on it: what helps is that the procedure runs a second time. A connection that stands still is
+   * what probes are for.
+   */
+  #hedge(link: StreamLink, call: ClientCall, now: number): void {
+    const { hedge, message } = call;
+    if (hedge === undefined || hedge.left === 0) return;
+    // A peer that does not read would get to the second as late as to the first.
+    const stuck = link.congested || link !== this.link;
+    const again = stuck ? undefined : (message ?? this.kept(call));
+    if (again !== undefined && this.mayHedge(call)) {
+      this.onRepeat?.(call, "hedge");
+      link.outbox.append(again);
+      call.transmissions++;
+      this.retransmissions++;
+    }
+    if (hedge.left > 0) this.wakeAt(call, now + hedge.afterMs);
   }
 
   protected forget(call: ClientCall): void {

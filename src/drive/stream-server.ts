@@ -118,6 +118,11 @@ export class StreamServerDrive {
     this.#run();
   };
 
+  /** The engine may no longer be held. */
+  resume(): void {
+    this.#run();
+  }
+
   /** Takes no more calls; ends the connection when those that run have been answered. */
   drain(): void {
     this.#side.draining = true;

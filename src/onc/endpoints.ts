@@ -14,70 +14,21 @@ import {
 } from "../net/index.js";
 import { channelOf } from "../observe/channels.js";
 import {
+  DatagramAdmission,
   DatagramServer,
-  type DatagramServerLimits,
   type DatagramServerLink,
-  runningBytesMax,
-  runningCallsMax,
+  hostOf,
   type ServerCall,
   type ServerEngine,
   type ServerLink,
-  type StreamServerLimits,
+  StreamAdmission,
   StreamServerLink,
 } from "./engine/index.js";
 import { onc } from "./protocol.js";
+import { type ServerLimits, serverLimitDefaults } from "./server-limits.js";
 
 const connected = channelOf("farcall:server:connect");
 const gone = channelOf("farcall:server:disconnect");
-
-/** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */
-export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
-  /** Most bytes of a call on a stream; default 16 MiB, so that the 8 MiB that NFS peers send fit twice. The connection ends. */
-  readonly recordSizeMax?: number | undefined;
-  /** Most fragments of a call on a stream; default 4,096: libtirpc makes some 130 of 8 MiB. The connection ends. */
-  readonly fragmentsMax?: number | undefined;
-  /** Most calls of one connection that run at once; default 1,024. The connection is not read meanwhile. */
-  readonly runningPerConnectionMax?: number | undefined;
-  /** Most calls that run at once; default 16,384. No connection is read meanwhile, and datagrams are dropped. */
-  readonly runningCallsMax?: number | undefined;
-  /** Most bytes of the calls that run, which they keep; default 256 MiB. As with `runningCallsMax`; the last may exceed it. */
-  readonly runningBytesMax?: number | undefined;
-  /** Most bytes of a call or reply in a datagram; default 65,507, UDP's own limit. A larger call is dropped, a larger reply becomes SYSTEM_ERR. */
-  readonly datagramSizeMax?: number | undefined;
-  /** Most connections at once; default 8,192, below the usual limit of 10,240 descriptors. One more is closed at once. */
-  readonly connectionsMax?: number | undefined;
-  /** Most connections of one peer address at once; default 4,096: half of all, so that one peer cannot take them all. */
-  readonly connectionsPerPeerMax?: number | undefined;
-  /** Milliseconds a connection may be silent, with no call running, before it is closed; default 10 minutes. */
-  readonly idleTimeoutMs?: number | undefined;
-  /** Milliseconds from the first byte of a record to its last; default 60,000: 16 MiB at some 2 Mbit/s. */
-  readonly recordTimeoutMs?: number | undefined;
-  /** Most bytes of unfinished records of all connections; default 256 MiB. Whose record is the oldest loses the connection. */
-  readonly bufferedBytesMax?: number | undefined;
-  /** Bytes of replies that a peer has not taken, from which on further answers wait; default 64 MiB. */
-  readonly writeBacklogMax?: number | undefined;
-  /** Milliseconds in which a peer that has replies to take must take some; default 60,000. It loses the connection. */
-  readonly writeTimeoutMs?: number | undefined;
-}
-
-/** What holds where a user says nothing. */
-export const serverLimitDefaults: {
-  readonly connectionsMax: number;
-  readonly connectionsPerPeerMax: number;
-  readonly idleTimeoutMs: number;
-  readonly recordTimeoutMs: number;
-  readonly bufferedBytesMax: number;
-  readonly writeBacklogMax: number;
-  readonly writeTimeoutMs: number;
-} = {
-  connectionsMax: 8_192,
-  connectionsPerPeerMax: 4_096,
-  idleTimeoutMs: 600_000,
-  recordTimeoutMs: 60_000,
-  bufferedBytesMax: 256 * 1024 * 1024,
-  writeBacklogMax: 64 * 1024 * 1024,
-  writeTimeoutMs: 60_000,
-};
 
 /** How often connections are looked at for being idle or slow, at the least, in milliseconds. */
 const sweepMsMax = 1_000;
@@ -96,8 +47,8 @@ export class Endpoints {
   readonly #engine: ServerEngine;
   readonly #options: EndpointOptions;
   readonly #limits: typeof serverLimitDefaults;
-  readonly #runningMax: number;
-  readonly #runningBytesMax: number;
+  readonly #admission: StreamAdmission<StreamServerLink>;
+  readonly #datagramAdmission: DatagramAdmission;
   readonly #listeners: StreamListener[] = [];
   readonly #connections = new Map<StreamServerLink, StreamServerDrive>();
   readonly #perPeer = new Map<string, number>();
@@ -115,8 +66,8 @@ export class Endpoints {
     this.#options = options;
     const given = Object.entries(options).filter(([name, value]) => name in serverLimitDefaults && value !== undefined);
     this.#limits = { ...serverLimitDefaults, ...Object.fromEntries(given) };
-    this.#runningMax = options.runningCallsMax ?? runningCallsMax;
-    this.#runningBytesMax = options.runningBytesMax ?? runningBytesMax;
+    this.#admission = new StreamAdmission(options);
+    this.#datagramAdmission = new DatagramAdmission(options);
     this.#clock = (options.machine ?? realMachine).clock;
     this.#sweeper = this.#clock.alarm(() => this.#sweep());
     const { idleTimeoutMs, recordTimeoutMs, writeTimeoutMs } = this.#limits;
@@ -169,7 +120,7 @@ export class Endpoints {
   }
 
   #connected(stream: Stream, local: string | undefined, leave: () => void): void {
-    const link = new StreamServerLink(this.#engine, stream.peer, this.#options);
+    const link = new StreamServerLink(this.#engine, stream.peer, this.#options, this.#admission);
     link.upgradable = this.#options.layer !== undefined && stream.tls === undefined;
     link.tls = stream.tls;
     link.local = local;
@@ -182,9 +133,12 @@ export class Endpoints {
         if (gone.hasSubscribers) gone.publish({ protocol: onc.name, peer: link.peer, error: reason });
         this.#connections.delete(link);
         this.#account(link, 0);
+        this.#admission.forget(link);
         abandon(link, reason);
+        // Answers that waited for the peer to read: their calls end unanswered.
+        while (link.answerDeferred());
         this.#options.onLost?.(link);
-        if (link.running === 0) endSession(link.session);
+        if (link.running === 0) this.#over(link);
         this.#onEnded();
       },
       onBuffered: (bytes: number): void => this.#account(link, bytes),
@@ -194,6 +148,14 @@ export class Endpoints {
     const drive = new StreamServerDrive(link, stream, events, this.#clock);
     this.#connections.set(link, drive);
     if (this.#connections.size === 1) this.#sweeper.set(this.#clock.now() + this.#sweepMs);
+  }
+
+  /** The connection is gone, and its last call has ended: objects of a session outlive it by the calls that use them. */
+  #over(link: StreamServerLink): void {
+    if (link.over) return;
+    link.over = true;
+    this.#admission.leave(link.peer);
+    endSession(link.session);
   }
 
   /**
@@ -244,7 +206,7 @@ export class Endpoints {
   async bind(address: CompleteAddress): Promise<string> {
     const { network } = this.#options;
     const socket = await bindDatagram(address, { network });
-    const side = new DatagramServer(this.#engine, this.#options);
+    const side = new DatagramServer(this.#engine, this.#options, this.#datagramAdmission);
     side.local = socket.local;
     this.#sockets.set(socket, side);
     socket.start({
@@ -259,18 +221,25 @@ export class Endpoints {
   }
 
   /** A call has ended in a later turn than it began in. */
-  ended({ link, size }: ServerCall): void {
-    // The last place of all was taken: whoever waits for it may be any connection.
-    const { running, runningBytes } = this.#engine;
-    const roomAgain = runningBytes < this.#runningBytesMax && runningBytes + size >= this.#runningBytesMax;
-    if (roomAgain || running === this.#runningMax - 1) for (const drive of this.#connections.values()) drive.ended();
+  ended({ link }: ServerCall): void {
     if (link instanceof StreamServerLink) {
       this.#connections.get(link)?.ended();
-      // Objects of a session outlive their connection by the calls that still use them.
-      if (link.gone && link.running === 0) endSession(link.session);
+      if (link.gone && link.running === 0) this.#over(link);
+      if (this.#admission.crowded && !this.#lettingIn) {
+        this.#lettingIn = true;
+        this.#clock.soon(this.#letIn);
+      }
     } else for (const side of this.#sockets.values()) side.ended(link as DatagramServerLink);
     this.#onEnded();
   }
+
+  #lettingIn = false;
+
+  /** Calls have ended: those who wait for room may start theirs. */
+  readonly #letIn = (): void => {
+    this.#lettingIn = false;
+    this.#admission.letIn((link) => this.#connections.get(link)?.resume());
+  };
 
   /**
    * Stops accepting, gives the calls that run `drainMs` milliseconds to end, then fires the signals of those that
@@ -310,11 +279,6 @@ export class Endpoints {
     });
     this.#onEnded = () => {};
   }
-}
-
-/** A peer's address without its port: whose connections are counted together. */
-function hostOf(peer: string): string {
-  return peer.replace(/:\d+$/, "");
 }
 
 /** Nobody waits for this link's answers any more. */

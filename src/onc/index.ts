@@ -20,12 +20,12 @@ export {
   serverAuthSys,
 } from "./auth/index.js";
 export { connectOnc, type DynamicCallOptions, OncClient, type OncClientOptions } from "./client.js";
-export type { ServerLimits } from "./endpoints.js";
 export { AuthFlavor, type OpaqueAuth } from "./message.js";
 export { type OncProcedure, type OncService, oncProgram } from "./program.js";
 export { type Onc, onc } from "./protocol.js";
 export type { ClientTls } from "./reach.js";
 export type { DuplicateFiltering, ReplyCacheOptions } from "./reply-cache.js";
 export type { OncServerOptions, ServerTls } from "./server.js";
+export type { ServerLimits } from "./server-limits.js";
 export { AcceptStat, AuthStat, ClntStat, RejectStat } from "./status.js";
 export type { StreamUpgrade } from "./upgrade.js";

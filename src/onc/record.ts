@@ -76,6 +76,11 @@ export class RecordReader {
     return this.#piecesSize + (this.#chunk.length - this.#at);
   }
 
+  /** How large the record that has begun is at the least, by the marks that have arrived. */
+  get claimed(): number {
+    return this.#piecesSize + this.#left;
+  }
+
   /** Takes the next chunk. The caller has taken every record of the one before; the chunk must not change any more. */
   push(chunk: Uint8Array): void {
     this.#chunk = this.#at < this.#chunk.length ? concat([this.#chunk.subarray(this.#at), chunk]) : chunk;
@@ -85,12 +90,14 @@ export class RecordReader {
   /**
    * Finds the next record.
    *
-   * @returns whether there is one; false asks for another chunk
+   * @param sizeMax leaves a record that claims more bytes where it is, for now
+   * @returns whether there is one; false asks for another chunk, or finds the next one `claimed` larger
    * @throws RecordError when a limit is exceeded
    */
-  next(): boolean {
+  next(sizeMax: number = Number.POSITIVE_INFINITY): boolean {
     for (;;) {
       if (this.#markBytes < 4 && !this.#readMark()) return this.#starve();
+      if (this.claimed > sizeMax) return false;
       const chunk = this.#chunk;
       const available = chunk.length - this.#at;
       if (this.#last && this.#left <= available && this.#piecesSize === 0) {

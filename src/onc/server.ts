@@ -17,7 +17,7 @@ import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../
 import { nothing, type XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
 import { type ServerAuth, serverAuthNone, serverAuthSys, serverAuthTls } from "./auth/index.js";
-import { Endpoints, type ServerLimits } from "./endpoints.js";
+import { Endpoints } from "./endpoints.js";
 import {
   type ServedProcedure,
   type ServedVersion,
@@ -31,6 +31,7 @@ import { namesOfServed } from "./observed.js";
 import { type OncService, proceduresOf } from "./program.js";
 import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
+import type { ServerLimits } from "./server-limits.js";
 import { type SessionOptions, Sessions, sessionProgram } from "./sessions.js";
 import { AuthStat } from "./status.js";
 

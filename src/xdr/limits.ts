@@ -9,9 +9,10 @@ export const depthMaxDefault = 500;
 
 /**
  * Most elements without bytes (`opaque e[0]`) in one message, all arrays together: their count is not held by the bytes
- * that are present, and every four bytes could claim 2^32 of them.
+ * that are present, and every four bytes could claim 2^32 of them. So many take 12 KB of memory, which a few bytes may
+ * cost; what would make anybody send more is hard to think of.
  */
-export const emptyElementsMax = 65_536;
+export const emptyElementsMax = 1_024;
 
 /** @throws RangeError for what is not a length that XDR can say */
 export function checkLength(length: number): void {

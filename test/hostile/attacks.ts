@@ -85,6 +85,22 @@ const longCalls: Attack = async ([tcp], ms, count = 0) => {
   }
 };
 
+/** Large datagrams, from so many ports, whose calls run long: more than the server takes. */
+const longDatagrams: Attack = async ([, udp], ms, count = 0) => {
+  const hold = call(3, opaqueHex(new Uint8Array(60_000)));
+  const xid = new DataView(hold.buffer, hold.byteOffset);
+  const port = Number(udp.slice(udp.lastIndexOf(":") + 1));
+  const sockets = Array.from({ length: count }, () => createSocket("udp4").on("error", () => {}));
+  // One at a time: what overflows the kernel's buffer does not reach the server, and takes others' datagrams with it.
+  let next = 0;
+  for (const end = performance.now() + ms; performance.now() < end; await later(2)) {
+    xid.setUint32(0, next++);
+    // Each is another call; the bytes must not change while they are on their way.
+    sockets[next % count]?.send(hold.slice(), port, "127.0.0.1");
+  }
+  await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+};
+
 /** Bytes that mean nothing, on every port. */
 const garbage: Attack = async ([tcp, udp, unix], ms, seed = 0) => {
   const random = seeded(seed);
@@ -140,4 +156,4 @@ const gigabyteClaims: Attack = async ([tcp, udp, unix], ms) => {
   await new Promise<void>((resolve) => socket.close(() => resolve()));
 };
 
-export const attacks = { slowClaims, fastClaims, neverRead, longCalls, garbage, gigabyteClaims };
+export const attacks = { slowClaims, fastClaims, neverRead, longCalls, longDatagrams, garbage, gigabyteClaims };

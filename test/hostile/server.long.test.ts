@@ -1,12 +1,14 @@
 import { describe, it } from "vitest";
 import { besiege, MB } from "./siege.js";
 
-// The attacks of server.test.ts at their full length, on a server with its default limits.
+// The attacks of server.test.ts at their full length, on a server with its default limits, but for the datagrams: what fills more is more
+// than loopback carries without loss.
 
 const limits = {
   recordSizeMax: 16 * MB,
   bufferedBytesMax: 256 * MB,
   runningBytesMax: 256 * MB,
+  runningDatagramBytesMax: 16 * MB,
   writeBacklogMax: 64 * MB,
 };
 const seed = (Math.random() * 2 ** 32) >>> 0;
@@ -26,7 +28,11 @@ describe.skipIf(process.platform !== "linux")("a server serves on, and stays wit
   });
 
   it("large calls that run long", async () => {
-    await besiege({ attack: "longCalls", numbers: [50], ms: 30_000, connections: 50, full: true, limits });
+    await besiege({ attack: "longCalls", numbers: [50], ms: 30_000, connections: 50, greedy: true, limits });
+  });
+
+  it("large datagrams whose calls run long", async () => {
+    await besiege({ attack: "longDatagrams", numbers: [3], ms: 30_000, connections: 0, greedy: true, limits });
   });
 
   it(`garbage on every port (seed ${seed})`, async () => {

@@ -8,6 +8,7 @@ const limits = {
   recordSizeMax: 16 * MB,
   bufferedBytesMax: 32 * MB,
   runningBytesMax: 32 * MB,
+  runningDatagramBytesMax: 8 * MB,
   writeBacklogMax: 8 * MB,
   recordTimeoutMs: 1_000,
 };
@@ -27,7 +28,11 @@ describe.skipIf(process.platform !== "linux")("a server serves on, and stays wit
   });
 
   it("large calls that run long", async () => {
-    await besiege({ attack: "longCalls", numbers: [10], ms: 2_500, connections: 10, full: true, limits });
+    await besiege({ attack: "longCalls", numbers: [10], ms: 2_500, connections: 10, greedy: true, limits });
+  });
+
+  it("large datagrams whose calls run long", async () => {
+    await besiege({ attack: "longDatagrams", numbers: [3], ms: 2_500, connections: 0, greedy: true, limits });
   });
 
   it(`garbage on every port (seed ${seed})`, async () => {

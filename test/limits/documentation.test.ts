@@ -4,12 +4,19 @@ import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
 import { retryAttempts, retryBudgetDefaults } from "../../src/call/retry.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
-import { serverLimitDefaults } from "../../src/onc/endpoints.js";
+import {
+  reservedCallSizeMax,
+  runningBytesMax,
+  runningCallsMax,
+  runningDatagramBytesMax,
+  runningDatagramsMax,
+} from "../../src/onc/engine/admission.js";
 import { pendingCallsMax, queueBytesMax } from "../../src/onc/engine/client-engine.js";
 import { datagramSizeMax, datagramWindow } from "../../src/onc/engine/datagram-client.js";
-import { runningBytesMax, runningCallsMax, runningPerConnectionMax } from "../../src/onc/engine/stream-server.js";
+import { runningPerConnectionMax } from "../../src/onc/engine/stream-server.js";
 import { opaqueAuthMax } from "../../src/onc/message.js";
 import { recordFragmentsMax, recordSizeMax } from "../../src/onc/record.js";
+import { serverLimitDefaults } from "../../src/onc/server-limits.js";
 import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -39,8 +46,11 @@ describe("docs/limits.md", () => {
       runningPerConnectionMax,
       runningCallsMax,
       runningBytesMax,
+      reservedCallSizeMax,
+      runningDatagramsMax,
+      runningDatagramBytesMax,
     });
-    expect(Object.keys(table(server)).sort()).toEqual(options("src/onc/endpoints.ts", "ServerLimits").sort());
+    expect(Object.keys(table(server)).sort()).toEqual(options("src/onc/server-limits.ts", "ServerLimits").sort());
   });
 
   it("lists every limit of the reply cache, with the default that the code has", () => {

@@ -1,4 +1,4 @@
-import { connect } from "farcall";
+import { connect, type RpcError } from "farcall";
 import { describe, expect, it } from "vitest";
 import { later, until } from "../support/faults.js";
 import { askTcp, askUdp, callMessage, fragment, fromHex, opaqueHex, words } from "../support/raw-messages.js";
@@ -288,31 +288,170 @@ describe("runningPerConnectionMax", () => {
   });
 });
 
+/** One call of so many bytes as a server counts it: message, arguments' array, bytes. */
+const counted = (size: number): number => 44 + size + 196 + (size < 64 ? 200 : 96);
+
+// What runs in all, of an address and of a connection counts together: 3 x 4 of the first connection, then
+// 2 x 6 + 2 of the second, then 6 + 2 x 2 + 2 of another address reach 12.
 describe.each([
-  ["runningCallsMax", { runningCallsMax: 2 }, 1],
-  ["runningBytesMax", { runningBytesMax: 100 * KB }, 50 * KB],
+  ["runningCallsMax", { runningCallsMax: 12, reservedCallSizeMax: 0 }, 4],
+  ["runningBytesMax", { runningBytesMax: 11.5 * counted(100_000), reservedCallSizeMax: 0 }, 100_000],
 ] as const)("%s", (_name, options, size) => {
-  it("reads no connection and drops datagrams while so much runs, and goes on with all of them", async () => {
+  it("does not read on who has taken his share, leaves others room, and goes on with all of them", async () => {
     await using server = await startSink(options);
-    const bytes = new Uint8Array(size);
-    using raw = new Raw(server.tcp).write(record("hold", bytes)).write(record("hold", bytes));
-    await until(() => server.held.length === 2);
+    const hold = record("hold", new Uint8Array(size));
+    const crowd = (): Raw => {
+      const raw = new Raw(server.tcp);
+      for (let i = 0; i < 10; i++) raw.write(hold);
+      return raw;
+    };
+    using first = crowd();
+    await until(() => server.held.length === 4);
+    using second = crowd();
+    await until(() => server.held.length === 6);
+    const others = Promise.all(Array.from({ length: 10 }, () => server.good.hold(new Uint8Array(size))));
+    await until(() => server.held.length === 8);
+    await later(50);
+    expect([server.held.length, first.closed, second.closed]).toEqual([8, false, false]);
+    for (let ended = 0; ended < 30; ended++) {
+      await until(() => server.held.length > ended);
+      server.held[ended]?.();
+    }
+    expect(await others).toEqual(Array.from({ length: 10 }, () => size));
+    await until(() => first.replies === 10 && second.replies === 10);
+    await server.serves();
+  });
+
+  it("lets datagrams be", async () => {
+    await using server = await startSink(options);
+    using raw = new Raw(server.tcp);
+    for (let i = 0; i < 10; i++) raw.write(record("hold", new Uint8Array(size)));
+    await until(() => server.held.length === 4);
     await using datagrams = await connect(SinkV1, server.udp);
-    const waits = server.good.take(new Uint8Array(9));
-    expect(await failure(datagrams.take(new Uint8Array(9), { timeoutMs: 200 }))).toMatchObject({
+    for (let i = 0; i < 10; i++) expect(await datagrams.take(new Uint8Array(1_000))).toBe(1_000);
+  });
+
+  it("counts the calls of connections that are gone until they end", async () => {
+    await using server = await startSink(options);
+    for (const running of [4, 6, 6]) {
+      using raw = new Raw(server.tcp);
+      for (let i = 0; i < 10; i++) raw.write(record("hold", new Uint8Array(size)));
+      await until(() => server.held.length === running);
+      await later(20);
+      expect(server.held.length).toBe(running);
+    }
+    for (const end of server.held) end();
+    await server.serves();
+  });
+});
+
+describe("runningCallsMax", () => {
+  it("counts no answer that waited for a peer who hung up instead of reading it", async () => {
+    await using server = await startSink({ runningCallsMax: 30, reservedCallSizeMax: 0, writeBacklogMax: 100 * KB });
+    for (let i = 0; i < 4; i++) {
+      using raw = new Raw(server.tcp).pause();
+      for (let xid = 0; xid < 40; xid++) raw.write(record("give", 2_000 * KB, xid));
+      await later(100);
+    }
+    using raw = new Raw(server.tcp);
+    for (let xid = 0; xid < 20; xid++) raw.write(record("hold", new Uint8Array(1), xid));
+    await until(() => server.held.length === 10);
+  });
+});
+
+describe("runningBytesMax", () => {
+  it("counts what arguments take, not only what their message does", async () => {
+    await using server = await startSink({ runningBytesMax: 1_000 * KB, reservedCallSizeMax: 0 });
+    // 1,024 single bytes: 220 KB of memory for 8 KB.
+    const pieces = fromHex(words(1_024) + opaqueHex(new Uint8Array(1)).repeat(1_024));
+    using raw = new Raw(server.tcp);
+    for (let xid = 0; xid < 10; xid++) raw.write(record("keep", pieces, xid));
+    await until(() => server.held.length === 2);
+    await later(50);
+    expect(server.held.length).toBe(2);
+    for (let i = 0; i < 10; i++) {
+      await until(() => server.held.length > i);
+      server.held[i]?.();
+    }
+    await until(() => raw.replies === 10);
+  });
+});
+
+describe("reservedCallSizeMax", () => {
+  const large = 40_000;
+
+  it("lets a connection none of whose calls runs start one of that size, whatever the others have", async () => {
+    await using server = await startSink({ runningBytesMax: 50_000 });
+    using greedy = new Raw(server.tcp).write(record("hold", new Uint8Array(large)));
+    await until(() => server.held.length === 1);
+    using small = new Raw(server.tcp);
+    const fits = new Uint8Array(16_384 - 44);
+    for (let done = 1; done <= 3; done++) {
+      small.write(record("take", fits, done));
+      await until(() => small.replies === done);
+    }
+    small.write(record("hold", fits, 4)).write(record("take", fits, 5));
+    await until(() => server.held.length === 2);
+    using larger = new Raw(server.tcp).write(record("take", new Uint8Array(16_384 - 40)));
+    await later(50);
+    expect([small.replies, larger.replies]).toEqual([3, 0]);
+    server.held[1]?.();
+    await until(() => small.replies === 5);
+    expect(larger.replies).toBe(0);
+    server.held[0]?.();
+    await until(() => greedy.replies === 1 && larger.replies === 1);
+  });
+
+  it("holds for connectionsMax calls: who hangs up and comes again does not get more and more", async () => {
+    await using server = await startSink({ runningBytesMax: 50_000, connectionsMax: 5 });
+    using greedy = new Raw(server.tcp).write(record("hold", new Uint8Array(large)));
+    await until(() => server.held.length === 1);
+    // Three of this address: 2 + 2 < 5 lets the third in.
+    for (let running = 2; running <= 4; running++) {
+      using _raw = new Raw(server.tcp).write(record("hold", new Uint8Array(1)));
+      await until(() => server.held.length === running);
+    }
+    using over = new Raw(server.tcp).write(record("take", new Uint8Array(1)));
+    await later(50);
+    expect(over.replies).toBe(0);
+    // Another address has room.
+    await server.serves();
+    server.held[1]?.();
+    await until(() => over.replies === 1);
+    for (const end of server.held) end();
+    await until(() => greedy.replies === 1);
+  });
+});
+
+describe.each([
+  ["runningDatagramsMax", { runningDatagramsMax: 12 }, 1],
+  ["runningDatagramBytesMax", { runningDatagramBytesMax: 11.5 * counted(5_000) }, 5_000],
+] as const)("%s", (_name, options, size) => {
+  it("drops the datagrams of a port that has taken its share, leaves other ports room, and streams be", async () => {
+    await using server = await startSink(options);
+    await using first = await connect(SinkV1, server.udp);
+    await using second = await connect(SinkV1, server.udp);
+    const bytes = new Uint8Array(size);
+    const calls: Promise<string | number>[] = [];
+    // What is dropped is not sent again, since it may not run twice: its call ends with its client.
+    const start = (client: typeof first): void => {
+      for (let i = 0; i < 6; i++) calls.push(client.hold(bytes).catch(({ code }: RpcError) => code));
+    };
+    start(first);
+    await until(() => server.held.length === 4);
+    expect(await second.take(bytes)).toBe(size);
+    start(second);
+    await until(() => server.held.length === 6);
+    expect(await failure(second.take(bytes, { timeoutMs: 200 }))).toMatchObject({
       code: "deadline-exceeded",
       executed: "unknown",
     });
-    using another = new Raw(server.tcp).write(record("hold", bytes));
-    await later(50);
-    expect(server.held.length).toBe(2);
-    server.held[0]?.();
-    expect(await waits).toBe(9);
-    await until(() => server.held.length === 3);
+    await using stream = await connect(SinkV1, server.tcp);
+    expect(await stream.take(bytes)).toBe(size);
+    expect(server.held.length).toBe(6);
     for (const end of server.held) end();
-    await until(() => raw.replies === 2 && another.replies === 1);
-    expect(await datagrams.take(new Uint8Array(9))).toBe(9);
-    await server.serves();
+    expect(await Promise.all([...calls.slice(0, 4), ...calls.slice(6, 8)])).toEqual(Array(6).fill(size));
+    expect(await second.take(bytes)).toBe(size);
   });
 });
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, connect, type Procedure, type RpcError, Server, type ServerOptions } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
-import { opaque, uint } from "farcall/xdr";
+import { array, opaque, uint } from "farcall/xdr";
 import { expect } from "vitest";
-import { callMessage, fragment, opaqueHex, words } from "../support/raw-messages.js";
+import { callMessage, fragment, opaqueHex, toHex, words } from "../support/raw-messages.js";
 
 export interface Sink {
   /** Takes bytes, says how many. */
@@ -16,6 +16,8 @@ export interface Sink {
   give: Procedure<[size: number], Uint8Array>;
   /** Takes bytes and keeps them until the test lets the call end. */
   hold: Procedure<[bytes: Uint8Array], number>;
+  /** The same, of many. */
+  keep: Procedure<[pieces: Uint8Array[]], number>;
 }
 
 export const SinkV1: OncService<Sink> = oncProgram<Sink>({
@@ -26,13 +28,15 @@ export const SinkV1: OncService<Sink> = oncProgram<Sink>({
     take: { number: 1, name: "TAKE", args: [opaque()], result: uint },
     give: { number: 2, name: "GIVE", args: [uint], result: opaque() },
     hold: { number: 3, name: "HOLD", args: [opaque()], result: uint },
+    keep: { number: 4, name: "KEEP", args: [array(opaque())], result: uint },
   },
 });
 
-/** A call of one of the sink's procedures, as a record of one fragment. */
-export function record(procedure: "take" | "give" | "hold", argument: Uint8Array | number, xid = 7): Uint8Array {
+/** A call of one of the sink's procedures, as a record of one fragment. What `keep` takes is given as it is sent. */
+export function record(procedure: keyof Sink, argument: Uint8Array | number, xid = 7): Uint8Array {
   const { number } = SinkV1.procedures[procedure];
-  const args = typeof argument === "number" ? words(argument) : opaqueHex(argument);
+  let args = typeof argument === "number" ? words(argument) : opaqueHex(argument);
+  if (procedure === "keep") args = toHex(argument as Uint8Array);
   return fragment(callMessage({ xid, program: SinkV1.program, version: 1, procedure: number, args }), true);
 }
 
@@ -40,7 +44,7 @@ export interface SinkServer extends AsyncDisposable {
   readonly tcp: string;
   readonly udp: string;
   readonly unix: string;
-  /** Ends of the calls of `hold` that run, in their order. */
+  /** Ends of the calls of `hold` and `keep` that run, in their order. */
   readonly held: (() => void)[];
   /** A client over a Unix socket: of another peer address than those that misbehave over TCP. */
   readonly good: Client<Sink>;
@@ -56,6 +60,7 @@ export async function startSink(options: ServerOptions): Promise<SinkServer> {
     take: (bytes) => bytes.length,
     give: (size) => Promise.resolve(new Uint8Array(size)),
     hold: (bytes) => new Promise<number>((resolve) => held.push(() => resolve(bytes.length))),
+    keep: (pieces) => new Promise<number>((resolve) => held.push(() => resolve(pieces.length))),
   });
   const tcp = await server.listen("tcp://127.0.0.1:0");
   const udp = await server.listen("udp://127.0.0.1:0");

@@ -176,7 +176,8 @@ describe("a server's engine", () => {
 
   it.each<[string, StreamServerLimits]>([
     ["of a connection", { runningPerConnectionMax: 2 }],
-    ["of all", { runningCallsMax: 2 }],
+    // Two calls that run count twice for their address and three times for their connection.
+    ["of all", { runningCallsMax: 6, reservedCallSizeMax: 0 }],
   ])("starts no more calls %s than the limit, and goes on when one ends", (_name, limits) => {
     const { engine, calls } = server(() => {});
     const link = new StreamServerLink(engine, "peer", limits);
@@ -191,7 +192,7 @@ describe("a server's engine", () => {
 
   it("drops datagrams over the limit: their callers send them again", () => {
     const { engine, calls } = server(() => {});
-    const socket = new DatagramServer(engine, { runningCallsMax: 1 });
+    const socket = new DatagramServer(engine, { runningDatagramsMax: 1 });
     for (let i = 0; i < 3; i++) socket.receive(bytesOf(call(2, 2, "00000015")), "peer", () => {});
     expect([calls.length, socket.dropped]).toEqual([1, 2]);
   });

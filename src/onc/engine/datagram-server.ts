@@ -1,14 +1,12 @@
 import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
+import { DatagramAdmission, type DatagramAdmissionLimits, type Running } from "./admission.js";
 import { datagramSizeMax } from "./datagram-client.js";
 import type { Aborter, ReplyPath, ServerLink } from "./server-call.js";
 import type { ServerEngine } from "./server-engine.js";
-import { runningBytesMax, runningCallsMax } from "./stream-server.js";
 
-export interface DatagramServerLimits {
+export interface DatagramServerLimits extends DatagramAdmissionLimits {
   readonly datagramSizeMax?: number | undefined;
-  readonly runningCallsMax?: number | undefined;
-  readonly runningBytesMax?: number | undefined;
 }
 
 /** The server's end of one datagram: a link that lives as long as its call, and a reply that is a datagram of its own. */
@@ -22,6 +20,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly deferred: [] = [];
   readonly filtered: boolean;
   readonly local: string | undefined;
+  readonly counted: Running;
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;
@@ -30,14 +29,14 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly #send: (bytes: Uint8Array) => void;
 
   constructor(
-    peer: string,
-    local: string | undefined,
+    sender: { readonly peer: string; readonly local: string | undefined; readonly counted: Running },
     filtered: boolean,
     writer: XdrWriter,
     send: (bytes: Uint8Array) => void,
   ) {
-    this.peer = peer;
-    this.local = local;
+    this.peer = sender.peer;
+    this.local = sender.local;
+    this.counted = sender.counted;
     this.filtered = filtered;
     this.#writer = writer;
     this.#send = send;
@@ -67,7 +66,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
 
 /** A server's datagram socket: each datagram is a call or nothing. */
 export class DatagramServer {
-  /** Datagrams that were dropped: too large, or while too many calls run; in that case their callers send them again. */
+  /** Datagrams that were dropped: too large, or while too many of them run; in that case their callers send them again. */
   dropped = 0;
   draining = false;
   /** Where the socket is bound. */
@@ -75,35 +74,44 @@ export class DatagramServer {
   /** Whoever has a call that runs. */
   readonly links: Set<DatagramServerLink> = new Set();
   readonly #engine: ServerEngine;
-  readonly #runningMax: number;
-  readonly #runningBytesMax: number;
+  readonly #admission: DatagramAdmission;
   readonly #sizeMax: number;
   /** One writer for all replies: each is written and sent in one go. A reply over the limit becomes SYSTEM_ERR. */
   readonly #writer: XdrWriter;
 
-  constructor(engine: ServerEngine, limits: DatagramServerLimits) {
+  /** @param admission that of all datagram sockets of the server */
+  constructor(
+    engine: ServerEngine,
+    limits: DatagramServerLimits,
+    admission: DatagramAdmission = new DatagramAdmission(limits),
+  ) {
     this.#engine = engine;
-    this.#runningMax = limits.runningCallsMax ?? runningCallsMax;
-    this.#runningBytesMax = limits.runningBytesMax ?? runningBytesMax;
+    this.#admission = admission;
     this.#sizeMax = limits.datagramSizeMax ?? datagramSizeMax;
     this.#writer = new XdrWriter({ sizeMax: this.#sizeMax });
   }
 
   /** Takes one datagram; what answers it is handed to `send`, now or later. */
   receive(bytes: Uint8Array, peer: string, send: (bytes: Uint8Array) => void): void {
-    const { running, runningBytes } = this.#engine;
-    const full = running >= this.#runningMax || runningBytes >= this.#runningBytesMax;
-    if (this.draining || full || bytes.length > this.#sizeMax) {
+    if (this.draining || bytes.length > this.#sizeMax) {
       this.dropped++;
       return;
     }
-    const link = new DatagramServerLink(peer, this.local, this.#engine.filter?.datagrams ?? false, this.#writer, send);
+    const counted = this.#admission.join(peer);
+    if (!this.#admission.hasRoom(counted)) {
+      this.#admission.leave(peer);
+      this.dropped++;
+      return;
+    }
+    const filtered = this.#engine.filter?.datagrams ?? false;
+    const link = new DatagramServerLink({ peer, local: this.local, counted }, filtered, this.#writer, send);
     this.#engine.receive(link, bytes, 0, bytes.length);
     if (link.running > 0) this.links.add(link);
+    else this.#admission.leave(peer);
   }
 
   /** Forgets whoever has no call that runs any more. */
   ended(link: DatagramServerLink): void {
-    if (link.running === 0) this.links.delete(link);
+    if (link.running === 0 && this.links.delete(link)) this.#admission.leave(link.peer);
   }
 }

@@ -1,3 +1,4 @@
+export { DatagramAdmission, hostOf, StreamAdmission } from "./admission.js";
 export { type CallLife, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 export type { ClientEngineOptions } from "./client-engine.js";
 export {
@@ -24,9 +25,4 @@ export {
   type StreamClientOptions,
   StreamLink,
 } from "./stream-client.js";
-export {
-  runningBytesMax,
-  runningCallsMax,
-  type StreamServerLimits,
-  StreamServerLink,
-} from "./stream-server.js";
+export { type StreamServerLimits, StreamServerLink } from "./stream-server.js";

@@ -1,6 +1,7 @@
 import type { SessionObjects } from "../../call/lifetime.js";
 import type { FreshClaim, ReplyKey } from "../../call/reply-cache.js";
 import type { ServerRecord } from "../../call/steps.js";
+import { weightOf } from "../../call/weight.js";
 import type { CallContext, Caller, ContextSignal, Semantics, TlsPeer } from "../../model/index.js";
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
@@ -9,6 +10,7 @@ import type { CallHeader, Refusal } from "../message.js";
 import type { CallStatus } from "../session/session.js";
 import type { Session, SessionLane } from "../session/table.js";
 import type { AuthStat } from "../status.js";
+import type { Running } from "./admission.js";
 
 /** A procedure as a server serves it. */
 export interface ServedProcedure {
@@ -51,6 +53,8 @@ export interface ServerLink {
   readonly filtered: boolean;
   /** Calls of this link that run. */
   running: number;
+  /** What a call that starts now counts in. */
+  readonly counted: Running;
   /** Nobody is there any more to answer. */
   gone: boolean;
   /** Where the server took the connection or the datagram, such as `tcp://127.0.0.1:2049`. */
@@ -160,7 +164,8 @@ export class ServerCall implements CallContext {
   readonly caller: Caller;
   readonly auth: AuthAccepted;
   readonly #host: ServerHost;
-  /** Bytes of its message. */
+  /** What it counts in while it runs, and with how many bytes. */
+  #counted: Running | undefined;
   size = 0;
   /** Whether it was answered. */
   ended = false;
@@ -223,9 +228,33 @@ export class ServerCall implements CallContext {
     return this.seat?.session ?? this.link.session;
   }
 
+  /** The call runs from now on, as far as limits are concerned. */
+  begin(size: number): void {
+    this.size = size;
+    this.#counted = this.link.counted;
+    this.#counted.start(size);
+    this.link.running++;
+  }
+
+  /**
+   * The call runs longer than this turn, and keeps its arguments: what they take besides their bytes counts too.
+   *
+   * @returns how much that is
+   */
+  weigh(): number {
+    const weight = weightOf(this.args);
+    this.#counted?.grow(weight);
+    this.size += weight;
+    return weight;
+  }
+
   /** The call was answered: its signal has nothing to say any more, and what listens to it may go with it. */
   end(): void {
     this.ended = true;
+    if (this.#counted !== undefined) {
+      this.#counted.end(this.size);
+      this.link.running--;
+    }
     if (this.#aborter === undefined) return;
     if (this.seat === undefined) this.link.aborters?.delete(this.#aborter);
     else this.#host.unwatch(this);

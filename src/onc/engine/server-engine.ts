@@ -7,7 +7,7 @@ import { AuthFlavor, authNone, CallHeader, type Refusal, rpcVersion, type Target
 import { CALL_EXPLAIN, CallStatus, SESSION_PROGRAM, SESSION_VERSION } from "../session/session.js";
 import type { Session, SessionTable } from "../session/table.js";
 import { AuthStat } from "../status.js";
-import { DuplicateFilter, type DuplicateFilterOptions, filteredCall } from "./duplicate-filter.js";
+import { DuplicateFilter, type DuplicateFilterOptions, filteredCall, type MessageBytes } from "./duplicate-filter.js";
 import { plainForm, sessionForm } from "./reply-form.js";
 import {
   type FilteredCall,
@@ -27,7 +27,7 @@ import { failed, principalOf, SessionArguments, sessionCallNumber, sessionRefusa
  * no socket and no timer.
  */
 export class ServerEngine {
-  /** Calls that run, of all links, and the bytes of their messages. */
+  /** Calls that run, of all links, and the bytes that they count with. */
   running = 0;
   runningBytes = 0;
   readonly #programs = new Map<number, Map<number, ServedVersion>>();
@@ -128,11 +128,16 @@ export class ServerEngine {
     }
     const why = this.#host.authorize?.(call);
     if (why !== undefined) return refuse({ stat: "AUTH_ERROR", why });
-    this.#count(call, r.position - start);
-    if (this.filter?.covers(call) !== true) return this.#host.dispatch(call);
-    call.filtered = this.filter.take(call, header, { buffer, start, argsStart, end });
+    this.#count(call, end - start);
+    if (this.filter?.covers(call) !== true) this.#host.dispatch(call);
+    else this.#claim(call, header, { buffer, start, argsStart, end });
+    this.#weigh(call);
+  }
+
+  #claim(call: ServerCall, header: CallHeader, message: MessageBytes): void {
+    call.filtered = this.filter?.take(call, header, message);
     if (call.filtered !== undefined) this.#host.replies?.claim(call, call.filtered.key);
-    else if (link.session === undefined) this.#end(call);
+    else if (call.link.session === undefined) this.#end(call);
   }
 
   /** What serves a procedure, or why nothing does. */
@@ -150,10 +155,14 @@ export class ServerEngine {
 
   /** From now on the call runs, as far as limits are concerned. */
   #count(call: ServerCall, size: number): void {
-    call.size = size;
+    call.begin(size);
     this.running++;
     this.runningBytes += size;
-    call.link.running++;
+  }
+
+  /** The call's turn is over: where it still runs, it keeps its arguments. */
+  #weigh(call: ServerCall): void {
+    if (!call.ended) this.runningBytes += call.weigh();
   }
 
   // --- calls of sessions
@@ -234,7 +243,7 @@ export class ServerEngine {
       return refuse(sessionRefusal(CallStatus.CALL_MISMATCH));
     }
     if (first !== undefined && this.#hears(first, link)) return;
-    this.#count(call, plain === r ? r.position - start : 0);
+    this.#count(call, r.position + r.remaining - start);
     if (first === undefined) {
       lane.running.set(sequence, call);
       if (session.fifo && session.current !== undefined) session.waiting.push(call);
@@ -245,6 +254,7 @@ export class ServerEngine {
       first.filtered.waiters.push(call);
       if (this.filter !== undefined) this.filter.counts.joined++;
     }
+    this.#weigh(call);
   }
 
   /** Whether whoever sent this again will hear the first one's answer: it goes to the same port. */
@@ -510,7 +520,6 @@ export class ServerEngine {
     call.end();
     this.running--;
     this.runningBytes -= call.size;
-    call.link.running--;
     if (call.seat !== undefined) this.#leave(call, call.seat);
     return !call.link.gone;
   }

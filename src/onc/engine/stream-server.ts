@@ -1,5 +1,6 @@
 import type { Caller, TlsPeer } from "../../model/index.js";
 import { RecordReader } from "../record.js";
+import { type Admitted, type Running, StreamAdmission, type StreamAdmissionLimits } from "./admission.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 import type { Aborter, DeferredAnswer, ServerLink } from "./server-call.js";
 import type { ServerEngine } from "./server-engine.js";
@@ -7,30 +8,26 @@ import type { ServerEngine } from "./server-engine.js";
 /** Most calls of one connection that run at once, unless a user says otherwise; the connection is not read meanwhile. */
 export const runningPerConnectionMax = 1_024;
 
-/** Most calls of all connections that run at once, unless a user says otherwise. */
-export const runningCallsMax = 16_384;
-
-export interface StreamServerLimits {
+export interface StreamServerLimits extends StreamAdmissionLimits {
   readonly recordSizeMax?: number | undefined;
   readonly fragmentsMax?: number | undefined;
   readonly runningPerConnectionMax?: number | undefined;
-  readonly runningCallsMax?: number | undefined;
-  readonly runningBytesMax?: number | undefined;
 }
 
-/**
- * Most bytes of the calls that run, of all connections, unless a user says otherwise: 256 MiB. A call keeps its message
- * while it runs, so the count of calls alone would not hold the memory that they take.
- */
-export const runningBytesMax: number = 256 * 1024 * 1024;
-
 /** One connection of a server: bytes in, calls to the engine, replies gathered to go out. */
-export class StreamServerLink implements ServerLink {
+export class StreamServerLink implements ServerLink, Admitted {
   readonly peer: string;
   readonly session: { readonly objects: Map<object, object> } = { objects: new Map() };
   readonly replies: Outbox;
   running = 0;
+  readonly share: Running;
+  readonly host: Running;
+  readonly reserve: Running;
+  /** What the next call counts in: the share or the reserve. */
+  counted: Running;
   gone = false;
+  /** Set when it is gone and its last call has ended. */
+  over = false;
   aborters: Set<Aborter> | undefined = undefined;
   caller: Caller | undefined = undefined;
   /** Set to take no more calls: the server is closing. */
@@ -51,28 +48,33 @@ export class StreamServerLink implements ServerLink {
   readonly #engine: ServerEngine;
   readonly #records: RecordReader;
   readonly #runningMax: number;
-  readonly #runningAllMax: number;
-  readonly #runningBytesMax: number;
+  readonly #admission: StreamAdmission;
 
-  constructor(engine: ServerEngine, peer: string, limits: StreamServerLimits) {
+  /** @param admission that of all connections of the server */
+  constructor(
+    engine: ServerEngine,
+    peer: string,
+    limits: StreamServerLimits,
+    admission: StreamAdmission = new StreamAdmission(limits),
+  ) {
     this.#engine = engine;
     this.peer = peer;
     this.replies = new Outbox();
     this.#records = new RecordReader(limits);
     this.#runningMax = limits.runningPerConnectionMax ?? runningPerConnectionMax;
-    this.#runningAllMax = limits.runningCallsMax ?? runningCallsMax;
-    this.#runningBytesMax = limits.runningBytesMax ?? runningBytesMax;
+    this.#admission = admission;
+    ({ share: this.share, host: this.host, reserve: this.reserve } = admission.join(peer));
+    this.counted = this.share;
   }
 
-  /** Whether no further call may start now. */
+  /** Whether no further call may start, whatever the others do. */
+  get #busy(): boolean {
+    return this.draining || this.upgrading || this.running >= this.#runningMax;
+  }
+
+  /** Whether no further call may start now: what arrives is not to be read. */
   get held(): boolean {
-    return (
-      this.draining ||
-      this.upgrading ||
-      this.running >= this.#runningMax ||
-      this.#engine.running >= this.#runningAllMax ||
-      this.#engine.runningBytes >= this.#runningBytesMax
-    );
+    return this.#busy || this.#records.claimed > this.#admission.sizeMax(this);
   }
 
   /** Bytes that have arrived and that no call was made of; a record's mark counts too. */
@@ -107,9 +109,14 @@ export class StreamServerLink implements ServerLink {
    */
   pump(): boolean {
     const records = this.#records;
-    while (!this.held && !this.gone) {
+    while (!this.gone && !this.#busy) {
       if (this.replies.size >= outboxFlushBytes) return true;
-      if (!records.next()) return false;
+      const sizeMax = this.#admission.sizeMax(this);
+      if (!records.next(sizeMax)) {
+        if (records.claimed > sizeMax) this.#admission.wait(this);
+        return false;
+      }
+      this.counted = sizeMax === Number.POSITIVE_INFINITY ? this.share : this.reserve;
       this.taken++;
       if (!this.#engine.receive(this, records.buffer, records.start, records.end)) {
         throw new Error("the peer sent a message that is no call");

@@ -95,6 +95,8 @@ export class Endpoints {
 
   /** Connections, those in a handshake included. */
   #open = 0;
+  /** What stands below those in a handshake. */
+  readonly #handshakes = new Set<Stream>();
 
   async #admit(plain: Stream, layer: StreamLayer | undefined, local: string | undefined): Promise<void> {
     const host = hostOf(plain.peer);
@@ -107,13 +109,17 @@ export class Endpoints {
       else this.#perPeer.set(host, left);
     };
     if (layer === undefined) return this.#connected(plain, local, leave);
+    this.#handshakes.add(plain);
     try {
       const stream = await layer(plain, "server");
+      this.#handshakes.delete(plain);
       if (!this.#closing) return this.#connected(stream, local, leave);
+      // It was complete in the moment in which the server closed.
       stream.destroy();
       leave();
     } catch {
       // The peer could not agree on a session: there is nobody to tell.
+      this.#handshakes.delete(plain);
       plain.destroy();
       leave();
     }
@@ -248,6 +254,7 @@ export class Endpoints {
   async close(drainMs: number): Promise<void> {
     this.#closing = true;
     const listeners = this.#listeners.splice(0);
+    for (const plain of this.#handshakes) plain.destroy(new Error("the server is closing"));
     await Promise.all(listeners.map((listener) => listener.close()));
     for (const drive of this.#connections.values()) drive.drain();
     for (const side of this.#sockets.values()) side.draining = true;

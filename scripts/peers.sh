@@ -18,9 +18,9 @@ required=(
   "/usr/lib/postgresql postgresql"
   "ip iproute2"
   "unshare util-linux"
+  "openssl openssl"
+  "tshark tshark"
 )
-# Used where present: tshark takes messages apart a second time.
-optional=("tshark tshark")
 
 PATH="$PATH:/usr/sbin:/sbin"
 
@@ -35,11 +35,7 @@ missing() {
   done
 }
 
-# FARCALL_PEERS=all asks for the optional ones too.
-wanted=("${required[@]}")
-[ "${FARCALL_PEERS:-}" = all ] && wanted+=("${optional[@]}")
-
-mapfile -t absent < <(missing "${wanted[@]}")
+mapfile -t absent < <(missing "${required[@]}")
 [ ${#absent[@]} -eq 0 ] && exit 0
 
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

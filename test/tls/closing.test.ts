@@ -116,7 +116,16 @@ describeWith(["openssl"], "a TLS handshake when the server closes", () => {
 describe("a layer", () => {
   it("that is in place only after the server has closed is taken away again, and serves nobody", async () => {
     const network = new MemoryNetwork();
-    const host = { dispatch() {}, report() {}, answered() {}, newAborter: () => new AbortController() };
+    const ignore = (): void => {};
+    const host = {
+      dispatch: ignore,
+      report: ignore,
+      answered: ignore,
+      watch: ignore,
+      unwatch: ignore,
+      newAborter: () => new AbortController(),
+      now: () => 0,
+    };
     const endpoints = new Endpoints(new ServerEngine(host, [serverAuthNone]), { network });
     // It outlives the stream below, as a session that is complete in the moment of closing does.
     const [above, peer] = memoryPair("tls://peer:1", "tls://server:1");

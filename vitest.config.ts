@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // Tests import `farcall/...` as users do; this condition resolves it to src, so no build stands between an edit and a test.
-const conditions = ["farcall-source", "module", "node", "development|production"];
+// Not "module": what it leads to is for bundlers, and Node cannot load it.
+const conditions = ["farcall-source", "node", "development|production"];
 
 export default defineConfig({
   resolve: { conditions },

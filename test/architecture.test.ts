@@ -66,6 +66,9 @@ const rooms: Rooms = {
   // What diagnostics channels tell about calls, on any protocol.
   observe: { may: [...contracts, "call"] },
 
+  // OpenTelemetry's spans and metrics, made of what the channels tell.
+  otel: { may: [...contracts, "observe", "onc/status.ts"], packages: ["@opentelemetry/api"] },
+
   // The rest of ONC RPC: descriptions, client, server, classic face.
   onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", "observe", ...onc] },
 

@@ -90,7 +90,7 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
   }
 
   /** The call has ended, and was sent so often. */
-  end(attempts: number, reach: ReachTimes): Timeline {
+  end(transmissions: number, reach: ReachTimes): Timeline {
     this.leave();
     const { server } = this;
     // The server's clock may run a little faster, so that it claims more than there was.
@@ -108,7 +108,7 @@ export class CallRecord extends Steps<Exclude<CallStep, ServerStep>> {
     }
     const { resolveMs, connectMs } = reach;
     const serverTold = server !== undefined;
-    const timeline: Timeline = { resolveMs, connectMs, steps, serverTold, totalMs: this.elapsed, attempts };
+    const timeline: Timeline = { resolveMs, connectMs, steps, serverTold, totalMs: this.elapsed, transmissions };
     this.#tell(timeline);
     return timeline;
   }
@@ -170,7 +170,7 @@ export function coarseTimeline(call: CoarseTimes, endedAt: number, reach: ReachT
   const steps: StepTime[] = [{ step: "send", side: "client", startMs: 0, durationMs: waited }];
   if (sentAt >= 0) steps.push({ step: "network", side: "client", startMs: waited, durationMs: totalMs - waited });
   const { resolveMs, connectMs } = reach;
-  return { resolveMs, connectMs, steps, serverTold: false, totalMs, attempts: transmissions };
+  return { resolveMs, connectMs, steps, serverTold: false, totalMs, transmissions };
 }
 
 const places = Object.fromEntries(callSteps.map((step, place) => [step, place])) as Readonly<Record<CallStep, number>>;

@@ -82,8 +82,8 @@ export interface Timeline extends ReachTimes {
   /** From the beginning of the call to its end. */
   readonly totalMs: number;
   /** How often it was sent. */
-  readonly attempts: number;
+  readonly transmissions: number;
 }
 
 /** The time-line of what never became a call. */
-export const emptyTimeline: Timeline = { steps: [], serverTold: false, totalMs: 0, attempts: 0 };
+export const emptyTimeline: Timeline = { steps: [], serverTold: false, totalMs: 0, transmissions: 0 };

@@ -88,7 +88,7 @@ export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credent
 export interface ClientRetry extends ProcedureNames {
   readonly address: string;
   /** Which transmission this is, from 2 upwards. */
-  readonly attempt: number;
+  readonly transmission: number;
   readonly reason: RetryReason;
   /** The object of the call's start, if anybody listened to that. */
   readonly call: ClientCallStart | undefined;

@@ -45,7 +45,7 @@ export function watchEngine(engine: StreamClientEngine | DatagramClientEngine): 
     repeated.publish({
       ...namesOf(call.target),
       address: engine.peer,
-      attempt: call.transmissions + 1,
+      transmission: call.transmissions + 1,
       reason,
       call: call.record?.subject as ClientCallStart | undefined,
     });

@@ -107,20 +107,20 @@ function instrumentClients(api: Api, tracer: Tracer, meter: Meter): (() => void)
     }),
     listen("farcall:client:call:end", (event) => {
       const status = event.protocol === "onc" ? { "rpc.status_code": "RPC_SUCCESS" } : {};
-      calls.get(event)?.span.setAttribute("farcall.attempts", event.timeline.attempts);
+      calls.get(event)?.span.setAttribute("farcall.transmissions", event.timeline.transmissions);
       end(event, { ...status, "farcall.executed": event.executed }, undefined);
     }),
     listen("farcall:client:call:error", (event) => {
       const { error, executed } = event;
       const status =
         event.protocol === "onc" && error.status !== undefined ? clntStatNames.get(error.status.number) : "";
-      calls.get(event)?.span.setAttribute("farcall.attempts", error.attempts);
+      calls.get(event)?.span.setAttribute("farcall.transmissions", error.transmissions);
       const attributes = { "error.type": error.code, "farcall.executed": executed };
       end(event, status ? { ...attributes, "rpc.status_code": status } : attributes, error);
     }),
-    listen("farcall:client:retry", ({ call, reason, attempt }) => {
+    listen("farcall:client:retry", ({ call, reason, transmission }) => {
       const span = call === undefined ? undefined : calls.get(call)?.span;
-      span?.addEvent("retry", { "farcall.retry.reason": reason, "farcall.attempt": attempt });
+      span?.addEvent("retry", { "farcall.retry.reason": reason, "farcall.transmission": transmission });
     }),
   ];
 }

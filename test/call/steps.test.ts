@@ -41,7 +41,7 @@ describe("a call's record", () => {
       connectMs: 4,
       serverTold: false,
       totalMs: 120,
-      attempts: 1,
+      transmissions: 1,
       steps: [
         { step: "client", side: "client", startMs: 0, durationMs: 1 },
         { step: "stub", side: "client", startMs: 1, durationMs: 2 },
@@ -137,7 +137,7 @@ describe("a call that nobody recorded", () => {
         connectMs: 2,
         serverTold: false,
         totalMs: 23,
-        attempts: 1,
+        transmissions: 1,
         steps: [
           { step: "send", side: "client", startMs: 0, durationMs: 3 },
           { step: "network", side: "client", startMs: 3, durationMs: 20 },

@@ -69,7 +69,7 @@ describe("the channels of a client", () => {
       context: undefined,
       traceparent: undefined,
       executed: "yes",
-      timeline: { attempts: 1 },
+      timeline: { transmissions: 1 },
     });
     expect(end?.timeline.steps.map(({ step }) => step)).toContain("return");
   });
@@ -175,11 +175,11 @@ describe("the channels of a client", () => {
     expect(await client.read()).toBe(7);
     const retries = events.of("farcall:client:retry");
     expect(retries.slice(0, 2)).toMatchObject([
-      { procedure: "read", reason: "no-answer", attempt: 2, address },
-      { procedure: "read", reason: "no-answer", attempt: 3 },
+      { procedure: "read", reason: "no-answer", transmission: 2, address },
+      { procedure: "read", reason: "no-answer", transmission: 3 },
     ]);
     expect(retries[0]?.call).toBe(events.of("farcall:client:call:start")[0]);
-    expect(events.of("farcall:client:call:end")[0]?.timeline.attempts).toBe(retries.length + 1);
+    expect(events.of("farcall:client:call:end")[0]?.timeline.transmissions).toBe(retries.length + 1);
   });
 
   it("tell of a call that waits for the next connection", async () => {
@@ -196,7 +196,7 @@ describe("the channels of a client", () => {
       fail: () => {},
     });
     const address = await before.listen("memory://counter");
-    await using client = await connect(CounterV1, address, { network, backoff: { initialMs: 1 } });
+    await using client = await connect(CounterV1, address, { network, retry: { backoff: { initialMs: 1 } } });
     using events = listenTo(...calls, "farcall:client:retry");
     const call = client.read();
     await begun;
@@ -208,7 +208,7 @@ describe("the channels of a client", () => {
     expect(events.of("farcall:client:retry")[0]).toMatchObject({
       procedure: "read",
       reason: "connection-lost",
-      attempt: 2,
+      transmission: 2,
       call: events.of("farcall:client:call:start")[0],
     });
   });

@@ -153,7 +153,7 @@ describe("spans", () => {
       [incubating.ATTR_NETWORK_PEER_PORT]: port,
       [incubating.ATTR_RPC_STATUS_CODE]: "RPC_SUCCESS",
       "farcall.semantics": "at-most-once",
-      "farcall.attempts": 1,
+      "farcall.transmissions": 1,
     });
     expect(client.status.code).toBe(SpanStatusCode.UNSET);
     const server = await spanOfSoon(SpanKind.SERVER, "SHOP_PROG/price");
@@ -265,9 +265,9 @@ describe("spans", () => {
     const span = spanOf(SpanKind.CLIENT, "SHOP_PROG/price");
     expect(span.events[0]).toMatchObject({
       name: "retry",
-      attributes: { "farcall.retry.reason": "no-answer", "farcall.attempt": 2 },
+      attributes: { "farcall.retry.reason": "no-answer", "farcall.transmission": 2 },
     });
-    expect(span.attributes["farcall.attempts"]).toBe(span.events.length + 1);
+    expect(span.attributes["farcall.transmissions"]).toBe(span.events.length + 1);
   });
 });
 

@@ -83,6 +83,12 @@ async function start(program: Program): Promise<{ server: Peer; client: Peer } &
 /** How long a process may take to start on a busy machine. */
 const startMs = 60_000;
 
+/** A frozen process would outlive its parent, whatever that tells it. */
+const living = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
+
 type Kind<K extends string> = Extract<Message, Readonly<Record<K, unknown>>>;
 
 class Peer {
@@ -94,6 +100,7 @@ class Peer {
   constructor({ script, args }: Program, role: readonly string[]) {
     // What a contender writes to its console is no part of the table.
     this.#child = fork(script, [...args, ...role], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    living.add(this.#child);
     let complaints = "";
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       complaints += text;
@@ -103,6 +110,7 @@ class Peer {
       for (const listener of [...this.#listeners]) listener();
     });
     this.#child.on("exit", (code, signal) => {
+      living.delete(this.#child);
       if (signal !== "SIGKILL") process.stderr.write(`${args} ${role} ended with ${code ?? signal}: ${complaints}\n`);
       for (const listener of [...this.#listeners]) listener();
     });

@@ -27,6 +27,9 @@ const page = here("../../../docs/crash-table.md");
 const only = options.only?.split(",");
 const rows = [...rivals, farcall].filter(({ module }) => only?.includes(module) ?? true);
 
+// An interrupted run ends its processes too.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
 if (options.help) console.log(usage);
 else await main();
 

@@ -90,12 +90,6 @@ export class MessageBuilder {
     this.#strict = settings.strict;
   }
 
-  /** Whether the root element has begun. */
-  get hasBegun(): boolean {
-    return this.#state !== "document" || this.#hasEnded;
-  }
-  #hasEnded = false;
-
   /** Where the builder is: the value that is being read. */
   get path(): string {
     const parts: (string | number)[] = [];
@@ -252,7 +246,6 @@ export class MessageBuilder {
         this.#state = "methodCall";
         return;
       default:
-        this.#hasEnded = true;
         this.#state = "document";
     }
   }
@@ -347,7 +340,9 @@ export class MessageBuilder {
     try {
       if (scalar.long !== true) {
         if (text.length > scalarLengthMax) throw new ScalarError(`more than ${scalarLengthMax} characters`);
-        if (!this.#strict) text = text.replace(blankEnds, "");
+        if (!this.#strict && (text.charCodeAt(0) <= 0x20 || text.charCodeAt(text.length - 1) <= 0x20)) {
+          text = text.replace(blankEnds, "");
+        }
       }
       return scalar.parse(text, this.#settings);
     } catch (error) {

@@ -16,6 +16,9 @@ declare class TextDecoder {
  */
 const pieceSize = 65_536;
 
+/** Bytes without the end of a tag that wait for it. */
+const keptMax = 1_024;
+
 /** Bytes that a declaration may take. */
 const declarationMax = 1_024;
 
@@ -80,12 +83,16 @@ export class CharsetReader {
       this.#decode = decoders[start.charset];
       at = start.skip;
     }
+    const { tagEnd, whole, text } = this.#decode;
     while (at < bytes.length) {
       const most = Math.min(bytes.length, at + pieceSize);
-      const end = at + this.#decode.whole(bytes, at, most);
-      if (end === at) break;
-      this.#text(this.#decode.text(bytes.subarray(at, end)));
-      at = end;
+      // Behind a tag if there is one: a piece that ends within one has to be joined, and joined text is slow to read.
+      const tag = tagEnd === undefined ? -1 : bytes.subarray(at, most).lastIndexOf(tagEnd);
+      if (tag < 0 && !last && bytes.length - at < keptMax) break;
+      const size = tag < 0 ? whole(bytes, at, most) : tag + 1;
+      if (size === 0) break;
+      this.#text(text(bytes.subarray(at, at + size)));
+      at += size;
     }
     // A copy: the chunk's buffer is its owner's.
     this.#kept = at === bytes.length ? nothing : bytes.slice(at);
@@ -177,6 +184,8 @@ function eight(charset: Charset | "utf-16", strict: boolean, where: string): Cha
 // --- what the bytes are
 
 interface Decode {
+  /** The byte that ends a tag, where it can be nothing else. */
+  readonly tagEnd?: number;
   /** How many of the bytes from `at` to `most` are whole characters. */
   whole(bytes: Uint8Array, at: number, most: number): number;
   text(bytes: Uint8Array): string;
@@ -200,6 +209,7 @@ function textOr(decoder: TextDecoder, bytes: Uint8Array, name: string): string {
 
 const decoders: Readonly<Record<Charset, Decode>> = {
   "utf-8": {
+    tagEnd: 0x3e,
     whole(bytes, at, most) {
       // Back to the start of the last character, which may be cut off: at most three bytes.
       let start = most - 1;
@@ -226,8 +236,9 @@ const decoders: Readonly<Record<Charset, Decode>> = {
       return textOr(utf16, swapped, "UTF-16");
     },
   },
-  "iso-8859-1": { whole: (_bytes, at, most) => most - at, text: (bytes) => ofCodes(bytes) },
+  "iso-8859-1": { tagEnd: 0x3e, whole: (_bytes, at, most) => most - at, text: (bytes) => ofCodes(bytes) },
   "windows-1252": {
+    tagEnd: 0x3e,
     whole: (_bytes, at, most) => most - at,
     text(bytes) {
       const codes = new Uint16Array(bytes.length);

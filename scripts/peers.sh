@@ -20,6 +20,8 @@ required=(
   "unshare util-linux"
   "openssl openssl"
   "tshark tshark"
+  "python3 python3"
+  "/usr/include/xmlrpc-c/base.h libxmlrpc-core-c3-dev"
 )
 
 PATH="$PATH:/usr/sbin:/sbin"

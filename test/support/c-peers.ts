@@ -24,7 +24,11 @@ export interface PeerProgram {
   readonly x?: string | undefined;
   /** Which of rpcgen's stubs are linked in besides the codecs. */
   readonly stubs?: "client" | "server" | undefined;
+  /** What it is linked with besides libtirpc, such as `-lm`. */
+  readonly libraries?: readonly string[] | undefined;
 }
+
+const xmlRpcFolder = fileURLToPath(new URL("../interop/xml-rpc/", import.meta.url));
 
 /** The peers that stand ready. What each takes and prints is said at the top of its C file. */
 export const programs = {
@@ -40,6 +44,12 @@ export const programs = {
   classicServer: { name: "classic_server", sources: ["classic_server.c"] },
   /** `callrpc`; needs rpcbind. */
   classicClient: { name: "classic_client", sources: ["classic_client.c"] },
+  /** Decodes XML-RPC documents with xmlrpc-c: a line of JSON for each. */
+  xmlRpcDecoder: {
+    name: "xml_rpc_decode",
+    sources: [`${xmlRpcFolder}decode.c`],
+    libraries: ["-lxmlrpc", "-lxmlrpc_util", "-lxmlrpc_xmlparse", "-lxmlrpc_xmltok"],
+  },
 } as const satisfies Record<string, PeerProgram>;
 
 const shared = ["peer.c", "peer.h"];
@@ -75,7 +85,11 @@ export async function buildPeer(program: PeerProgram): Promise<string> {
         if (output.endsWith(".c")) sources.push(output);
       }
     }
-    await must(run("gcc", [...flags, "-o", program.name, ...sources, "-ltirpc"], { cwd: workshop }));
+    await must(
+      run("gcc", [...flags, "-o", program.name, ...sources, "-ltirpc", ...(program.libraries ?? [])], {
+        cwd: workshop,
+      }),
+    );
     renameSync(workshop, home);
   } catch (error) {
     rmSync(workshop, { recursive: true, force: true });

@@ -9,6 +9,8 @@ export type Need = keyof typeof checks | (string & {});
 const checks = {
   /** The C library of ONC RPC, to compile and link with. */
   libtirpc: () => (existsSync("/usr/include/tirpc/rpc/rpc.h") ? undefined : "libtirpc is not installed"),
+  /** xmlrpc-c, to compile and link with. */
+  "xmlrpc-c": () => (existsSync("/usr/include/xmlrpc-c/base.h") ? undefined : "xmlrpc-c is not installed"),
   /** A network and mount namespace of the test's own. */
   namespaces: () =>
     spawnSync("unshare", ["-n", "-m", "-p", "-f", "true"], { stdio: "ignore" }).status === 0

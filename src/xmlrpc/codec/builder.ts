@@ -83,6 +83,8 @@ export class MessageBuilder {
   params: XmlRpcValue[] | undefined;
   fault: XmlRpcValue | undefined;
   #hasValue = false;
+  /** What paths begin with. */
+  #root: "" | "params" | "result" | "fault" = "";
 
   constructor(kind: MessageKind, settings: Settings) {
     this.#kind = kind;
@@ -92,17 +94,14 @@ export class MessageBuilder {
 
   /** Where the builder is: the value that is being read. */
   get path(): string {
-    const parts: (string | number)[] = [];
-    if (this.fault === undefined && this.params !== undefined) {
-      if (this.#kind === "methodResponse") parts.push("result");
-      else parts.push("params", this.params.length);
-    } else if (this.#kind === "methodResponse" && this.#state !== "methodResponse") {
-      parts.push("fault");
-    }
+    const parts: (string | number)[] = this.#root === "" ? [] : [this.#root];
+    if (this.#root === "params") parts.push(this.params?.length ?? 0);
     for (let i = 0; i < this.#depth; i++) {
-      const { elements, name } = this.#frames[i] as Frame;
-      if (elements !== undefined) parts.push(elements.length);
-      else if (name !== undefined) parts.push(name);
+      const frame = this.#frames[i] as Frame;
+      const { elements, name } = frame;
+      if (elements === undefined) {
+        if (name !== undefined) parts.push(name);
+      } else if (frame !== this.#frame || this.#state !== "array") parts.push(elements.length);
     }
     return joinPath(parts);
   }
@@ -156,6 +155,7 @@ export class MessageBuilder {
           this.fail("message", "a methodResponse with more than one param");
         }
         this.#hasValue = false;
+        this.#root = this.#kind === "methodCall" ? "params" : "result";
         this.#state = "param";
         return;
       case "document":
@@ -230,11 +230,13 @@ export class MessageBuilder {
       case "param":
         if (!this.#hasValue) this.fail("message", "a param without a value");
         this.params?.push(this.#value);
+        this.#root = "";
         this.#state = "params";
         return;
       case "fault":
         if (!this.#hasValue) this.fail("message", "a fault without a value");
         this.fault = this.#value;
+        this.#root = "";
         this.#state = "methodResponse";
         return;
       case "params":
@@ -263,6 +265,7 @@ export class MessageBuilder {
     if (name === "params") this.#openParams();
     else if (name === "fault") {
       this.#hasValue = false;
+      this.#root = "fault";
       this.#state = "fault";
     } else this.#unexpected(name, "params or fault");
   }

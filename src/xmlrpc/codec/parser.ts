@@ -132,7 +132,7 @@ class Parser {
     if (this.#hasBegun) {
       if (head.length < text.length) this.#saxes.write(text.slice(head.length));
     } else if (this.#prolog >= prologSizeMax) {
-      throw this.#error("limit", `the first ${prologSizeMax} characters hold no element`);
+      throw new XmlRpcDecodeError("limit", `the first ${prologSizeMax} characters hold no element`);
     }
   }
 

@@ -1,0 +1,3 @@
+import type { DecodingCase } from "../test/support/xml-rpc-cases.js";
+
+export function page(cases: readonly DecodingCase[]): string;

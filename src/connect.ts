@@ -1,10 +1,20 @@
 import { rpcbindResolver } from "./binder/rpcbind/resolver.js";
-import type { Client, NarrowedBy, Narrowing } from "./model/index.js";
+import {
+  type Client,
+  type ClientHalf,
+  type NarrowedBy,
+  type Narrowing,
+  type Protocol,
+  RpcError,
+} from "./model/index.js";
+import { isExchangeAddress } from "./net/exchange-address.js";
 import type { TypedClientOptions } from "./onc/channel.js";
 import type { OncService } from "./onc/program.js";
+import type { TypedXmlRpcClientOptions, XmlRpcServiceClient } from "./xmlrpc/client.js";
+import type { XmlRpcService } from "./xmlrpc/service.js";
 
 /**
- * Options of {@link connect}.
+ * Options of {@link connect} for a service of ONC RPC.
  *
  * @typeParam C the contract that is called; none is needed for options without `semantics`
  * @typeParam N the procedures whose guarantees the client narrows
@@ -12,20 +22,38 @@ import type { OncService } from "./onc/program.js";
 export type ConnectOptions<C = unknown, N extends Narrowing<C> = Record<never, never>> = TypedClientOptions<C, N>;
 
 /**
- * Connects to a service.
+ * Connects to a service. The service says the protocol, the address says the transport.
  *
- * The address says the transport: `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:/PATH`, `memory://NAME` or
- * `memory+datagram://NAME`. Without a port, the host's rpcbind is asked.
+ * ONC RPC: `tcp://HOST:PORT`, `udp://HOST:PORT`, `tls://HOST:PORT`, `unix:/PATH`, `memory://NAME` or
+ * `memory+datagram://NAME`; without a port, the host's rpcbind is asked.
+ *
+ * XML-RPC: `http://HOST[:PORT]/PATH`, `https://...`, `http+unix:/SOCKET:/PATH`, `scgi://HOST:PORT/PATH` or
+ * `scgi+unix:/SOCKET:/PATH`; without a path, `/RPC2`.
  *
  * @returns a client with one method per procedure, and the controls that start with `$`
  * @throws RpcError `invalid-argument` for a bad address or option, `not-found` for an unknown host or a service that is
  *   not registered, `unavailable` when nobody answers; always with `executed: "no"`
  */
-export async function connect<C, const N extends Narrowing<C> = Record<never, never>>(
+export function connect<C, const N extends Narrowing<C> = Record<never, never>>(
+  service: XmlRpcService<C>,
+  address: string,
+  options?: TypedXmlRpcClientOptions<NoInfer<C>, N>,
+): Promise<XmlRpcServiceClient<NarrowedBy<C, N>>>;
+export function connect<C, const N extends Narrowing<C> = Record<never, never>>(
   service: OncService<C>,
   address: string,
-  options: ConnectOptions<NoInfer<C>, N> = {},
-): Promise<Client<NarrowedBy<C, N>>> {
-  const { connectOnc } = await service.protocol.client();
-  return await connectOnc<C, N>(service, address, { resolver: rpcbindResolver, ...options });
+  options?: ConnectOptions<NoInfer<C>, N>,
+): Promise<Client<NarrowedBy<C, N>>>;
+export async function connect(
+  service: { readonly protocol: Protocol; readonly name: string },
+  address: string,
+  options: object = {},
+): Promise<unknown> {
+  const { protocol } = service;
+  if (isExchangeAddress(address) && !protocol.fits(address)) {
+    const text = `${service.name} is a service of the protocol ${protocol.name}, and ${address} is HTTP; overXmlRpc(service) goes there`;
+    throw new RpcError("invalid-argument", text, { executed: "no" });
+  }
+  const { connectService }: ClientHalf = await protocol.client();
+  return await connectService(service as never, address, { resolver: rpcbindResolver, ...options } as never);
 }

@@ -1,13 +1,32 @@
 import { type Registration, registerAll, unregisterAll } from "./binder/rpcbind/registration.js";
 import type { Lifetime } from "./call/lifetime.js";
-import { type CallContext, type Handlers, RpcError } from "./model/index.js";
+import {
+  type CallContext,
+  type Handlers,
+  type Protocol,
+  RpcError,
+  type Service,
+  type ServingHalf,
+} from "./model/index.js";
+import { isExchangeAddress, parseExchangeAddress } from "./net/exchange-address.js";
 import { parseAddress } from "./net/index.js";
-import { type OncService, proceduresOf } from "./onc/program.js";
+import type { OncService } from "./onc/program.js";
 import type { DuplicateFiltering } from "./onc/reply-cache.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
+import type { HttpHandlers, XmlRpcServer, XmlRpcServerOptions } from "./xmlrpc/server.js";
+import type { XmlRpcService } from "./xmlrpc/service.js";
 
-/** Options of a {@link Server}. */
-export type ServerOptions<Tx = undefined> = OncServerOptions<Tx>;
+/** Options of a {@link Server}: those of ONC RPC, and apart from them those of XML-RPC. */
+export interface ServerOptions<Tx = undefined> extends OncServerOptions<Tx> {
+  /**
+   * How services of XML-RPC are served. What both protocols have (`onError`, `machine`, the certificate of `tls`, the store of
+   * `replyCache`) is taken from above unless it is said here.
+   */
+  readonly xmlRpc?: XmlRpcServerOptions<Tx> | undefined;
+}
+
+/** A service of any protocol that can be served. */
+type AnyService<C> = OncService<C> | XmlRpcService<C>;
 
 /** How long `close` lets running calls finish unless it is told otherwise, in milliseconds. */
 export const drainMsDefault = 5_000;
@@ -25,13 +44,10 @@ export const drainMsDefault = 5_000;
  */
 export class Server<Tx = undefined> implements AsyncDisposable {
   readonly #options: ServerOptions<Tx>;
-  readonly #exports: {
-    readonly service: OncService<unknown>;
-    readonly lifetime: Lifetime;
-    readonly make: () => object;
-  }[] = [];
+  readonly #exports: Export[] = [];
   readonly #addresses: string[] = [];
-  #half: Promise<OncServer> | undefined;
+  /** What serves each protocol, by its name. */
+  readonly #halves = new Map<string, Half>();
   #closed = false;
   #registered: Registration[] = [];
 
@@ -45,18 +61,18 @@ export class Server<Tx = undefined> implements AsyncDisposable {
    * @throws RangeError when the program and version are exported already
    * @throws TypeError when a handler is missing
    */
-  export<C>(service: OncService<C>, handlers: Handlers<C, Tx>): this;
+  export<C>(service: AnyService<C>, handlers: Handlers<C, Tx>): this;
   /**
    * Serves a service with an object for each session or each call; `Symbol.dispose` or `Symbol.asyncDispose` ends it.
    * Until sessions exist a session is a connection; datagrams have none, and `listen` refuses them.
    */
   export<C>(
-    service: OncService<C>,
+    service: AnyService<C>,
     make: () => Handlers<C, Tx>,
     options: { readonly lifetime: "per-session" | "per-call" },
   ): this;
   export<C>(
-    service: OncService<C>,
+    service: AnyService<C>,
     implementation: Handlers<C, Tx> | (() => Handlers<C, Tx>),
     options: { readonly lifetime?: Lifetime } = {},
   ): this {
@@ -71,34 +87,34 @@ export class Server<Tx = undefined> implements AsyncDisposable {
     }
     const make = isFactory ? (implementation as () => object) : () => implementation as object;
     this.#check(service, lifetime, make);
-    this.#exports.push({ service: service as OncService<unknown>, lifetime, make });
+    this.#exports.push({ service, lifetime, make });
     // A server that listens already serves it from now on.
-    if (this.#half !== undefined) void this.#load();
+    if (this.#halves.has(service.protocol.name)) void this.#load(service.protocol);
     return this;
   }
 
   /** Finds mistakes at once, where the half that would find them is not loaded yet. */
-  #check<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
-    if (
-      this.#exports.some(
-        (other) => other.service.program === service.program && other.service.version === service.version,
-      )
-    ) {
-      throw new RangeError(
-        `${service.name}: program ${service.program} version ${service.version} is exported already`,
-      );
+  #check<C>(service: AnyService<C>, lifetime: Lifetime, make: () => object): void {
+    const { protocol, name } = service;
+    for (const { service: other } of this.#exports) {
+      const clash = other.protocol.name === protocol.name ? protocol.clash(service, other) : undefined;
+      if (clash !== undefined) throw new RangeError(`${name}: ${clash}`);
     }
-    if (lifetime === "persistent") {
-      const object = make() as Record<string, unknown>;
-      const missing = proceduresOf(service)
-        .filter(([name, { number }]) => number !== 0 && typeof object[name] !== "function")
-        .map(([name]) => name);
-      if (missing.length > 0) throw new TypeError(`${service.name}: no handler for ${missing.join(", ")}`);
-    }
+    if (lifetime !== "persistent") return;
+    const object = make() as Record<string, unknown>;
+    const missing = Object.entries(service.procedures as Record<string, object>)
+      .filter(([key, procedure]) => !protocol.isNull(procedure) && typeof object[key] !== "function")
+      .map(([key]) => key);
+    if (missing.length > 0) throw new TypeError(`${name}: no handler for ${missing.join(", ")}`);
   }
 
   /**
-   * Serves at an address, `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:/PATH` or `memory://NAME`; port 0 takes a free one.
+   * Serves at an address. It says the transport, and with that the protocol: the services of the one that goes there are
+   * served at it. Port 0 takes a free one.
+   *
+   * ONC RPC: `tcp://HOST:PORT`, `udp://HOST:PORT`, `tls://HOST:PORT`, `unix:/PATH` or `memory://NAME`. XML-RPC:
+   * `http://HOST:PORT/PATH`, `https://...`, `http+unix:/SOCKET:/PATH`, `scgi://HOST:PORT/PATH` or `scgi+unix:/SOCKET:/PATH`;
+   * without a path, `/RPC2` and `/`.
    *
    * @returns the address in use, with the port
    * @throws RpcError `invalid-argument` when nothing is exported or the address does not fit, `unavailable` when it
@@ -106,34 +122,77 @@ export class Server<Tx = undefined> implements AsyncDisposable {
    */
   async listen(address: string): Promise<string> {
     if (this.#closed) throw new RpcError("closed", "the server was closed", { executed: "no" });
-    parseAddress(address);
-    const half = await this.#load();
+    if (isExchangeAddress(address)) parseExchangeAddress(address);
+    else parseAddress(address);
+    const half = await this.#load(this.#protocolAt(address));
     const bound = await half.listen(address);
     this.#addresses.push(bound);
     return bound;
   }
 
-  async #load(): Promise<OncServer> {
-    const [first] = this.#exports;
-    if (first === undefined) {
-      throw new RpcError("invalid-argument", "nothing is exported; call export before listen", { executed: "no" });
+  /** The one protocol whose services can be served at an address. */
+  #protocolAt(address: string): Protocol {
+    const protocols = new Map(this.#exports.map(({ service: { protocol } }) => [protocol.name, protocol]));
+    const fitting = [...protocols.values()].filter((protocol) => protocol.fits(address));
+    const [first] = fitting;
+    if (first !== undefined && fitting.length === 1) return first;
+    const exported = [...protocols.keys()].join(" and ");
+    const problem =
+      protocols.size === 0
+        ? "nothing is exported; call export before listen"
+        : first === undefined
+          ? `no exported service goes over ${address}: there are services of ${exported} only`
+          : `services of ${exported} go over ${address}; give each protocol a server of its own`;
+    throw new RpcError("invalid-argument", problem, { executed: "no" });
+  }
+
+  async #load(protocol: Protocol): Promise<ServingHalf> {
+    const { name } = protocol;
+    let half = this.#halves.get(name);
+    if (half === undefined) {
+      const options = name === "xmlrpc" ? xmlRpcOptions(this.#options) : this.#options;
+      const serving = protocol.server().then(({ ProtocolServer }) => new ProtocolServer(options as never));
+      half = { serving, exported: 0 };
+      this.#halves.set(name, half);
     }
-    this.#half ??= first.service.protocol.server().then(({ OncServer }) => new OncServer(this.#options));
-    const half = await this.#half.catch((error: unknown) => {
+    const serving = await half.serving.catch((error: unknown) => {
       // Options that cannot be used: there is nothing to close later.
-      this.#half = undefined;
+      this.#halves.delete(name);
       throw error;
     });
-    const served = new Set(half.served.map(({ program, version }) => `${program}.${version}`));
-    for (const { service, lifetime, make } of this.#exports) {
-      if (!served.has(`${service.program}.${service.version}`)) half.export(service, lifetime, make);
+    const services = this.#exports.filter(({ service }) => service.protocol.name === name);
+    for (const { service, lifetime, make } of services.slice(half.exported)) {
+      half.exported++;
+      serving.exportService(service as never, lifetime, make);
     }
-    return half;
+    return serving;
+  }
+
+  async #loadOf<H>(name: string): Promise<H> {
+    const found = this.#exports.find(({ service }) => service.protocol.name === name);
+    if (found !== undefined) return (await this.#load(found.service.protocol)) as H;
+    throw new RpcError("invalid-argument", `no service of the protocol ${name} is exported`, { executed: "no" });
+  }
+
+  /**
+   * What servers of other makes hand requests to: the exported services of XML-RPC within `node:http`, Express, Fastify, Hono.
+   *
+   * ```ts
+   * const { node, fetch } = await server.httpHandlers();
+   * createServer(node);                                      // node:http
+   * app.post("/RPC2", node);                                 // Express
+   * app.post("/RPC2", (c) => fetch(c.req.raw));              // Hono
+   * ```
+   *
+   * @throws RpcError `invalid-argument` when no service of XML-RPC is exported
+   */
+  async httpHandlers(): Promise<HttpHandlers> {
+    return (await this.#loadOf<XmlRpcServer>("xmlrpc")).handlers;
   }
 
   /** Which calls that are sent again are told from new ones, and how far that holds; known once the server listens. */
   async duplicateFiltering(): Promise<DuplicateFiltering> {
-    return (await this.#load()).duplicateFiltering;
+    return (await this.#loadOf<OncServer>("onc")).duplicateFiltering;
   }
 
   /** Where the server listens. */
@@ -147,7 +206,7 @@ export class Server<Tx = undefined> implements AsyncDisposable {
    * @throws RpcError `unavailable` when there is no rpcbind, `denied` when it refuses
    */
   async register(options: { readonly binder?: string | undefined } = {}): Promise<void> {
-    const services = this.#exports.map(({ service }) => service);
+    const services = this.#exports.map(({ service }) => service).filter(isOnc);
     this.#registered = await registerAll(services, this.#addresses, options.binder);
   }
 
@@ -166,13 +225,45 @@ export class Server<Tx = undefined> implements AsyncDisposable {
     try {
       await this.unregister();
     } finally {
-      await (await this.#half)?.close(options.drainMs ?? drainMsDefault);
+      const halves = await Promise.all([...this.#halves.values()].map(({ serving }) => serving));
+      await Promise.all(halves.map((half) => half.close(options.drainMs ?? drainMsDefault)));
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+interface Export {
+  readonly service: Service<unknown>;
+  readonly lifetime: Lifetime;
+  readonly make: () => object;
+}
+
+interface Half {
+  readonly serving: Promise<ServingHalf>;
+  /** How many of its services it has been given. */
+  exported: number;
+}
+
+function isOnc(service: Service<unknown>): service is OncService<unknown> {
+  return service.protocol.name === "onc";
+}
+
+/** What XML-RPC takes from the options of all. */
+function xmlRpcOptions<Tx>({ onError, machine, tls, replyCache, xmlRpc }: ServerOptions<Tx>): XmlRpcServerOptions<Tx> {
+  const cache = replyCache === false || replyCache === undefined ? replyCache : onlyStore(replyCache);
+  return { onError, machine, tls, replyCache: cache, ...xmlRpc };
+}
+
+/** The store is shared; what stands beside it in the options is about datagrams. */
+function onlyStore<Tx>({
+  store,
+  owner,
+  leaseMs,
+}: Exclude<OncServerOptions<Tx>["replyCache"], false | undefined>): object {
+  return store === undefined ? {} : { store, owner, leaseMs };
 }
 
 export type { CallContext };

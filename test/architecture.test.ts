@@ -30,6 +30,7 @@ const beneath = [
   ...onc,
   "xmlrpc",
   "xmlrpc/codec",
+  "xmlrpc/engine",
   "binder",
 ];
 
@@ -72,8 +73,11 @@ const rooms: Rooms = {
   // The rest of ONC RPC: descriptions, client, server, classic face.
   onc: { may: [...contracts, "xdr", "call", "net", "drive", "store", "observe", ...onc] },
 
-  // The rest of XML-RPC: descriptions, and its HTTP.
-  xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "observe", "xmlrpc/codec"] },
+  // The core of XML-RPC: calls and what happens to their exchanges go in, attempts and settled calls come out.
+  "xmlrpc/engine": { may: [...contracts, "call", "xmlrpc/codec"], pure: true },
+
+  // The rest of XML-RPC: descriptions, client, server, classic faces.
+  xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "observe", "xmlrpc/codec", "xmlrpc/engine"] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },

@@ -85,17 +85,23 @@ export interface CallContext<Tx = unknown> {
   readonly traceparent: string | undefined;
 }
 
-/** A contract seen by its caller: one method per procedure, with the call's options last. */
-export type Client<C> = {
+/**
+ * A contract seen by its caller: one method per procedure, with the call's options last.
+ *
+ * @typeParam More what calls of the protocol take besides the usual options
+ */
+export type Client<C, More = unknown> = {
   readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
-    ? (...args: [...ArgsOf<C[K]>, options?: CallOptions<DeclaredOf<C[K]>> | undefined]) => Promise<ResultOf<C[K]>>
+    ? (
+        ...args: [...ArgsOf<C[K]>, options?: (CallOptions<DeclaredOf<C[K]>> & More) | undefined]
+      ) => Promise<ResultOf<C[K]>>
     : never;
 } & ClientControls & {
     /** The same procedures with failures as values: they resolve to an {@link Outcome} and never reject. */
     readonly $try: {
       readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
         ? (
-            ...args: [...ArgsOf<C[K]>, options?: CallOptions<DeclaredOf<C[K]>> | undefined]
+            ...args: [...ArgsOf<C[K]>, options?: (CallOptions<DeclaredOf<C[K]>> & More) | undefined]
           ) => Promise<Outcome<ResultOf<C[K]>>>
         : never;
     };

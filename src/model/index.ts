@@ -11,7 +11,7 @@ export { type Hedging, type NarrowedBy, type Narrowing, narrowingProblem } from 
 export type { ResolveQuery, Resolver } from "./resolver.js";
 export type * from "./retry.js";
 export { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";
-export type { ArgsOf, DeclaredOf, NullProcedure, Procedure, Protocol, ResultOf, Service } from "./service.js";
+export type * from "./service.js";
 export type * from "./shape.js";
 export type { ContextSignal, Signal } from "./signal.js";
 export {
@@ -24,4 +24,4 @@ export {
   type StepTime,
   type Timeline,
 } from "./timeline.js";
-export { isTraceparent } from "./trace.js";
+export { isTraceparent, traceparentLengthMax } from "./trace.js";

@@ -38,9 +38,34 @@ export interface Service<C, P extends Protocol = Protocol> {
   readonly procedures: { readonly [K in keyof C]: object };
 }
 
-/** What a service knows of its protocol: how to load either half of it. */
+/** What a service knows of its protocol: how to load either half of it, and what can be said without loading them. */
 export interface Protocol {
   readonly name: string;
-  readonly client: () => Promise<unknown>;
-  readonly server: () => Promise<unknown>;
+  readonly client: () => Promise<ClientHalf>;
+  readonly server: () => Promise<ServerHalf>;
+  /** Whether it goes over such addresses, well written or not. */
+  readonly fits: (address: string) => boolean;
+  /** Why one server cannot serve both services; undefined when it can. */
+  readonly clash: (one: object, other: object) => string | undefined;
+  /** Whether a procedure is answered without a handler. */
+  readonly isNull: (procedure: object) => boolean;
+}
+
+/** The client's half of a protocol: a module. What it takes is the protocol's own, and `connect` has the types. */
+export interface ClientHalf {
+  readonly connectService: (service: never, address: string, options: never) => Promise<unknown>;
+}
+
+/** The server's half of a protocol: a module. */
+export interface ServerHalf {
+  readonly ProtocolServer: new (options: never) => ServingHalf;
+}
+
+/** What serves the services of one protocol. */
+export interface ServingHalf {
+  /** Throws RangeError for what is served already, TypeError for a missing handler. */
+  exportService(service: never, lifetime: "persistent" | "per-session" | "per-call", make: () => object): void;
+  /** @returns the address in use */
+  listen(address: string): Promise<string>;
+  close(drainMs: number): Promise<void>;
 }

@@ -51,6 +51,8 @@ export interface Exchange {
 export interface ExchangeTransport {
   /** The origin, such as `http://127.0.0.1:8000`. */
   readonly peer: string;
+  /** Connections made so far; 0 where that is not known. */
+  readonly connects: number;
   /**
    * Makes a connection for the next exchange, so that a user learns at once whether somebody is there. A transport that
    * cannot, as in browsers, does nothing. Rejects with the system's error.

@@ -14,6 +14,7 @@ export interface FetchTransportOptions {
  */
 export class FetchTransport implements ExchangeTransport {
   readonly peer: string;
+  readonly connects = 0;
   readonly #credentials: "include" | "same-origin";
   readonly #fetch: typeof globalThis.fetch;
 

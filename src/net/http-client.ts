@@ -28,10 +28,12 @@ export interface HttpTransportOptions {
 /** HTTP/1.1 to one origin: over TCP, over TLS, or over a Unix socket. Connections are kept for the next exchange. */
 export class HttpTransport implements ExchangeTransport {
   readonly peer: string;
+  connects = 0;
   readonly #address: ExchangeAddress;
   readonly #agent: HttpAgent;
   readonly #request: typeof requestHttp;
   readonly #acceptEncoding: string;
+  readonly #idleMs: number;
   /** A connection that was made before anything was asked. */
   #spare: Socket | undefined;
 
@@ -42,7 +44,8 @@ export class HttpTransport implements ExchangeTransport {
     this.#acceptEncoding = options.gzip === false ? "identity" : "gzip";
     const secure = address.scheme === "https";
     this.#request = secure ? requestHttps : requestHttp;
-    const pool = { keepAlive: true, timeout: options.idleMs ?? idleMsDefault, noDelay: true };
+    this.#idleMs = options.idleMs ?? idleMsDefault;
+    const pool = { keepAlive: true, timeout: this.#idleMs, noDelay: true };
     this.#agent = secure
       ? new HttpsAgent({
           ...pool,
@@ -52,7 +55,13 @@ export class HttpTransport implements ExchangeTransport {
       : new HttpAgent(pool);
     const agent = this.#agent as unknown as { createConnection: (...args: unknown[]) => Socket };
     const create = agent.createConnection;
-    agent.createConnection = (...args) => this.#takeSpare() ?? create.apply(this.#agent, args);
+    agent.createConnection = (...args) => {
+      const spare = this.#takeSpare();
+      if (spare !== undefined) return spare;
+      const socket = create.apply(this.#agent, args);
+      socket.once(secure ? "secureConnect" : "connect", () => this.connects++);
+      return socket;
+    };
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -70,6 +79,7 @@ export class HttpTransport implements ExchangeTransport {
   }
 
   #keepSpare(socket: Socket): void {
+    this.connects++;
     this.#spare?.destroy();
     this.#spare = socket;
     socket.unref();
@@ -78,7 +88,7 @@ export class HttpTransport implements ExchangeTransport {
     socket.once("close", () => {
       if (this.#spare === socket) this.#spare = undefined;
     });
-    socket.setTimeout(idleMsDefault);
+    socket.setTimeout(this.#idleMs);
     socket.once("timeout", () => {
       if (this.#spare === socket) socket.destroy();
     });

@@ -11,6 +11,7 @@ const pieceSize = 65_536;
 /** SCGI over TCP or a Unix socket: a connection for each exchange, since the protocol has no other way. */
 export class ScgiTransport implements ExchangeTransport {
   readonly peer: string;
+  connects = 0;
   readonly #address: ExchangeAddress;
 
   constructor(address: ExchangeAddress) {
@@ -23,9 +24,11 @@ export class ScgiTransport implements ExchangeTransport {
     (await this.#connect(signal)).destroy();
   }
 
-  #connect(signal: AbortSignal): Promise<Stream> {
+  async #connect(signal: AbortSignal): Promise<Stream> {
     const { host, port, socketPath } = this.#address;
-    return socketPath === "" ? connectTcp(host, port, { signal }) : connectUnix(socketPath, { signal });
+    const stream = await (socketPath === "" ? connectTcp(host, port, { signal }) : connectUnix(socketPath, { signal }));
+    this.connects++;
+    return stream;
   }
 
   start(request: ExchangeRequest, events: ExchangeEvents): Exchange {

@@ -35,6 +35,8 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
   return typedClient(service, targets, channel);
 }
 
+export { connectOnc as connectService };
+
 /** The names that every client has, whatever its contract. */
 const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
   const ping = nullTarget(service.program, service.version, `${service.name}.$ping`);

@@ -7,8 +7,20 @@ export interface Onc extends Protocol {
   readonly server: () => Promise<typeof import("./server.js")>;
 }
 
+interface Version {
+  readonly program: number;
+  readonly version: number;
+}
+
 export const onc: Onc = {
   name: "onc",
   client: () => import("./client.js"),
   server: () => import("./server.js"),
+  fits: (address) => /^(tcp|udp|tls|unix|memory|memory\+datagram):/.test(address),
+  clash(one, other) {
+    const [a, b] = [one as Version, other as Version];
+    if (a.program !== b.program || a.version !== b.version) return undefined;
+    return `program ${a.program} version ${a.version} is exported already`;
+  },
+  isNull: (procedure) => (procedure as { readonly number?: unknown }).number === 0,
 };

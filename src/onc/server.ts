@@ -3,7 +3,6 @@ import { ServerRecord } from "../call/steps.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { type CallContext, type Caller, RpcError } from "../model/index.js";
 import {
-  type Address,
   type CompleteAddress,
   isDatagram,
   type Network,
@@ -157,7 +156,7 @@ export class OncServer {
   }
 
   /** Serves a version of a program. Throws RangeError when it is served already, TypeError for a missing handler. */
-  export<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
+  exportService<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
     const procedures = new Map<number, ServedProcedure>([[0, nullProcedure]]);
     for (const [name, procedure] of proceduresOf(service)) {
       procedures.set(procedure.number, {
@@ -226,11 +225,6 @@ export class OncServer {
   /** Which duplicates are filtered, and how far that holds. */
   get duplicateFiltering(): DuplicateFiltering {
     return this.#replyCache?.filtering ?? { datagrams: false, streams: false, durable: false, shared: false };
-  }
-
-  /** Whether this protocol can be served at the address. */
-  static fits(address: Address): boolean {
-    return ["tcp", "tls", "udp", "unix", "memory", "memory+datagram"].includes(address.scheme);
   }
 
   /**
@@ -370,6 +364,8 @@ export class OncServer {
     this.#sessions?.close();
   }
 }
+
+export { OncServer as ProtocolServer };
 
 /** RFC 5531, section 12.1: procedure 0 of every program, void to void. */
 const nullProcedure: ServedProcedure = { number: 0, name: "NULL", args: argsCodec([]), result: nothing };

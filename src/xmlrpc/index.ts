@@ -3,6 +3,17 @@
  *
  * @module
  */
+
+export {
+  connectXmlRpc,
+  type HttpCallOptions,
+  type TypedXmlRpcClientOptions,
+  type XmlRpcCapability,
+  XmlRpcClient,
+  type XmlRpcClientOptions,
+  type XmlRpcExecuteOptions,
+  type XmlRpcServiceClient,
+} from "./client.js";
 export { array, nullable, optional, record, recursive, type StructValue, struct } from "./codec/composite.js";
 export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
 export { type FaultOutcome, faultOutcome } from "./codec/fault.js";
@@ -45,8 +56,21 @@ export {
 } from "./codec/type.js";
 export { type DateTimeParts, NaiveDateTime, type XmlRpcDouble, type XmlRpcValue } from "./codec/value.js";
 export type { XmlRpcWriter } from "./codec/writer.js";
+export { type CallProgress, HttpAnswerError, XmlRpcFault } from "./engine/index.js";
+export type { HttpAuth } from "./headers.js";
+export type { Cors } from "./http-face.js";
+export type { IdempotencyOptions } from "./idempotency.js";
 export { type OverXmlRpcOptions, overXmlRpc, type ShapedProcedure } from "./over.js";
 export { type XmlRpc, xmlRpc } from "./protocol.js";
+export type { Redirects } from "./redirect.js";
+export {
+  type FailedXmlRpcCall,
+  type HttpHandlers,
+  XmlRpcServer,
+  type XmlRpcServerLimits,
+  type XmlRpcServerOptions,
+} from "./server.js";
+export { type HttpServerAuth, serverAuthBasic, serverAuthBearer } from "./server-auth.js";
 export {
   type ArgsOfTypes,
   type ContractOf,
@@ -55,3 +79,4 @@ export {
   type XmlRpcService,
   xmlRpcService,
 } from "./service.js";
+export { WebServer, type WebServerOptions } from "./web-server.js";

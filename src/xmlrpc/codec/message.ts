@@ -79,10 +79,44 @@ export function encodeResponse(
   const settings = settingsOf(options);
   const writer = new XmlRpcWriter(settings, "result");
   writer.text = `<methodResponse${namespace(settings)}><params><param>`;
+  writeResult(writer, value, type);
+  writer.text += "</param></params></methodResponse>";
+  return finish(writer);
+}
+
+function writeResult(writer: XmlRpcWriter, value: unknown, type: XmlRpcType<unknown> | undefined): void {
   if (type !== undefined) type.encode(writer, value);
   else if (value === undefined) writer.nothing();
   else writer.value(value);
-  writer.text += "</param></params></methodResponse>";
+}
+
+/**
+ * One result of a `system.multicall`, to be put into {@link encodeInnerResults} with the others.
+ *
+ * @throws EncodeError as {@link encodeResponse}
+ */
+export function encodeInnerResult(value: unknown, options: XmlRpcOptions, type?: XmlRpcType<unknown>): string {
+  const writer = new XmlRpcWriter(settingsOf(options), "result");
+  writer.text = "<value><array><data>";
+  writeResult(writer, value, type);
+  return `${writer.text}</data></array></value>`;
+}
+
+/** One fault of a `system.multicall`. */
+export function encodeInnerFault(code: number, string: string, options: XmlRpcOptions): string {
+  return faultValue(code, string, settingsOf(options));
+}
+
+/**
+ * The document that answers a `system.multicall`.
+ *
+ * @throws EncodeError when it is larger than the limits allow
+ */
+export function encodeInnerResults(results: readonly string[], options: XmlRpcOptions): Uint8Array<ArrayBuffer> {
+  const settings = settingsOf(options);
+  const writer = new XmlRpcWriter(settings, "result");
+  const start = `<methodResponse${namespace(settings)}><params><param><value><array><data>`;
+  writer.text = `${start}${results.join("")}</data></array></value></param></params></methodResponse>`;
   return finish(writer);
 }
 
@@ -99,14 +133,17 @@ export function encodeFault(code: number, string: string, options: XmlRpcOptions
       executed: "unknown",
     });
   }
+  const fault = faultValue(code, string, settings);
+  const text = `${declarationOf(settings.encoding)}<methodResponse><fault>${fault}</fault></methodResponse>`;
+  return encodeText(text, settings.encoding);
+}
+
+function faultValue(code: number, string: string, settings: Settings): string {
   const text = escapeText(mendText(string, settings), settings);
   const type = settings.integers === "i4" ? "i4" : "int";
-  return encodeText(
-    `${declarationOf(settings.encoding)}<methodResponse><fault><value><struct>` +
-      `<member><name>faultCode</name><value><${type}>${code + 0}</${type}></value></member>` +
-      `<member><name>faultString</name><value><string>${text}</string></value></member>` +
-      `</struct></value></fault></methodResponse>`,
-    settings.encoding,
+  return (
+    `<value><struct><member><name>faultCode</name><value><${type}>${code + 0}</${type}></value></member>` +
+    `<member><name>faultString</name><value><string>${text}</string></value></member></struct></value>`
   );
 }
 

@@ -120,6 +120,27 @@ export function settingsOf(options: XmlRpcOptions): Settings {
   return settings;
 }
 
+/** Settings for a document whose `charset` was said outside of it, by HTTP's Content-Type. */
+export function withCharset(settings: Settings, charset: string | undefined): Settings {
+  if (charset === undefined) return settings;
+  const label = charset.toLowerCase();
+  let ofSettings = labelled.get(settings);
+  if (ofSettings === undefined) {
+    ofSettings = new Map();
+    labelled.set(settings, ofSettings);
+  }
+  let made = ofSettings.get(label);
+  if (made === undefined) {
+    made = { ...settings, charset: label } as Settings;
+    known.add(made);
+    // Peers choose what they say, and a few labels are all there is.
+    if (ofSettings.size < 16) ofSettings.set(label, made);
+  }
+  return made;
+}
+
+const labelled = new WeakMap<Settings, Map<string, Settings>>();
+
 /** What {@link settingsOf} has made. */
 const known = new WeakSet<object>();
 

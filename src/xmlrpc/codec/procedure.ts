@@ -27,17 +27,25 @@ export interface XmlRpcProcedure<Args extends readonly unknown[] = readonly unkn
  * @throws EncodeError for arguments that are not of their types
  */
 export function encodeProcedureCall(
-  { name, params }: XmlRpcProcedure,
+  procedure: XmlRpcProcedure,
   args: readonly unknown[],
   options: XmlRpcOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  return encodeCall(procedure.name, givenArgs(procedure, args), options, procedure.params);
+}
+
+/**
+ * The arguments that go: optional ones at the end that are `undefined` are left out.
+ *
+ * @throws EncodeError for more than there are parameters
+ */
+export function givenArgs({ name, params }: XmlRpcProcedure, args: readonly unknown[]): unknown[] {
   if (args.length > params.length) {
     throw new EncodeError(`${name} takes ${params.length} parameters, and there are ${args.length}`);
   }
   let count = params.length;
   while (count > 0 && params[count - 1]?.optional === true && args[count - 1] === undefined) count--;
-  const given = Array.from({ length: count }, (_, i) => args[i]);
-  return encodeCall(name, given, options, params);
+  return Array.from({ length: count }, (_, i) => args[i]);
 }
 
 /**

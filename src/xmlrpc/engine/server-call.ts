@@ -1,0 +1,59 @@
+import type { CallContext, Caller, ContextSignal } from "../../model/index.js";
+
+/** The part of `AbortController` that a call needs; declared here because the core compiles without Node and DOM. */
+export interface Aborter {
+  readonly signal: ContextSignal;
+  abort(reason: unknown): void;
+}
+
+/** One request, as its calls see it. A `system.multicall` makes several. */
+export interface Request {
+  readonly caller: Caller;
+  /** When the caller gives up, in milliseconds of `performance.now()`; undefined where it does not say. */
+  readonly deadline: number | undefined;
+  readonly traceparent: string | undefined;
+  /** What the reply store gave an exactly-once call to work in. */
+  readonly transaction: unknown;
+  /** Made when the first handler looks at its signal. */
+  readonly aborter: Aborter;
+}
+
+/** One call at the server: what handlers get as their context. */
+export class ServerCall implements CallContext {
+  readonly #request: Request;
+  /** Of the method on the wire, such as `calc.add`. */
+  readonly method: string;
+  /** In the contract, such as `add`; without one, the method's. */
+  readonly procedure: string;
+
+  constructor(request: Request, method: string, procedure: string) {
+    this.#request = request;
+    this.method = method;
+    this.procedure = procedure;
+  }
+
+  get signal(): ContextSignal {
+    return this.#request.aborter.signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#request.deadline;
+  }
+
+  get caller(): Caller {
+    return this.#request.caller;
+  }
+
+  /** HTTP has none: the connections of one client come and go, and a proxy's carry those of many. */
+  get session(): undefined {
+    return undefined;
+  }
+
+  get transaction(): unknown {
+    return this.#request.transaction;
+  }
+
+  get traceparent(): string | undefined {
+    return this.#request.traceparent;
+  }
+}

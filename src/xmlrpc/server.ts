@@ -1,0 +1,509 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { gzipSync } from "node:zlib";
+import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import type { MaybePromise } from "../call/reply-cache.js";
+import type { Alarm } from "../drive/clock.js";
+import { type Machine, realMachine } from "../drive/machine.js";
+import { listenScgi } from "../drive/scgi-server.js";
+import { type CallContext, type Caller, type Identity, isTraceparent, RpcError } from "../model/index.js";
+import type {
+  ExchangeHandler,
+  ExchangeListener,
+  ExchangeResponse,
+  ServedExchange,
+  ServedHead,
+} from "../net/exchange.js";
+import { parseExchangeAddress } from "../net/exchange-address.js";
+import { type ExchangeLimits, ExchangeLoad } from "../net/exchange-limits.js";
+import { type FetchPeer, serveFetch } from "../net/fetch-server.js";
+import { serveHttp } from "../net/http-exchange.js";
+import { listenHttp } from "../net/http-server.js";
+import type { TlsServerCredentials } from "../net/tls.js";
+import { type Settings, settingsOf, type XmlRpcOptions } from "./codec/options.js";
+import type { XmlRpcProcedure } from "./codec/procedure.js";
+import {
+  type Answer,
+  charsetOf,
+  Dispatcher,
+  MethodTable,
+  type ReadCall,
+  type Request,
+  readFarcallHeader,
+  writeFarcallHeader,
+} from "./engine/index.js";
+import { HttpFace, type HttpFaceOptions, plain } from "./http-face.js";
+import { Idempotency, type IdempotencyOptions, type Kept, keyOf } from "./idempotency.js";
+import type { XmlRpcService } from "./service.js";
+
+/** What a server reports beside an error of a handler. */
+export interface FailedXmlRpcCall {
+  /** The service and procedure, such as `CALC_PROG.add`, or the method. */
+  readonly procedure: string;
+  readonly caller: Caller;
+}
+
+/** What an XML-RPC server allows whoever calls. The size of a body is the document's: `documentSizeMax`. */
+export interface XmlRpcServerLimits extends Omit<ExchangeLimits, "bodySizeMax"> {
+  /** Most requests whose handlers run at once; default 16,384. One more is answered with 503, and has not run. */
+  readonly runningCallsMax?: number | undefined;
+  /** Most bytes of the requests whose handlers run; default 256 MiB. As with `runningCallsMax`. */
+  readonly runningBytesMax?: number | undefined;
+}
+
+/** @typeParam Tx what the reply cache's store lets exactly-once calls work in */
+export interface XmlRpcServerOptions<Tx = unknown> extends XmlRpcServerLimits, XmlRpcOptions, HttpFaceOptions {
+  /** Refuses a call before its handler runs, by answering false. Asked for each inner call of a `system.multicall`. */
+  readonly authorize?: ((context: CallContext & { readonly method: string }) => MaybePromise<boolean>) | undefined;
+  /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
+  readonly onError?: ((error: unknown, call: FailedXmlRpcCall) => void) | undefined;
+  /** TLS for `https:` addresses. */
+  readonly tls?: TlsServerCredentials | undefined;
+  /** How calls with an Idempotency-Key are told from new ones when they are sent again; default: in memory. `false` runs them again. */
+  readonly replyCache?: IdempotencyOptions<Tx> | false | undefined;
+  /** Whether callers may learn the methods (`system.listMethods` and its kin); default true. */
+  readonly introspection?: boolean | undefined;
+  /** Whether calls may come together (`system.multicall`, at most `multicallMax`); default true. */
+  readonly multicall?: boolean | undefined;
+  /** Where time and chance come from; default: the machine that the process runs on. */
+  readonly machine?: Machine | undefined;
+}
+
+/** Handlers of requests, for servers of other makes. */
+export interface HttpHandlers {
+  /**
+   * For Node's `http` and frameworks over it: `createServer(node)`, Express' `app.post("/RPC2", node)`. It reads the body
+   * itself, or takes what a body parser has left as text.
+   */
+  readonly node: (request: IncomingMessage, response: ServerResponse) => void;
+  /** For servers in the shape of `fetch`: Hono's `app.post("/RPC2", (c) => fetch(c.req.raw))`. */
+  readonly fetch: (request: globalThis.Request, peer?: FetchPeer) => Promise<Response>;
+}
+
+/** The defaults, whose reasons are in docs/limits.md. */
+export const runningDefaults: { readonly runningCallsMax: number; readonly runningBytesMax: number } = {
+  runningCallsMax: 16_384,
+  runningBytesMax: 256 * 1024 * 1024,
+};
+
+/** The paths that are served where an address says none: that of the specification's example, and the root. */
+const pathsDefault = ["/RPC2", "/"];
+
+/**
+ * Serves methods by their names: over HTTP and SCGI at addresses of its own, or within somebody else's server. `Server` of
+ * the package's root runs it for every service of this protocol.
+ */
+export class XmlRpcServer {
+  readonly #options: XmlRpcServerOptions;
+  readonly #settings: Settings;
+  readonly #methods: MethodTable;
+  readonly #dispatcher: Dispatcher;
+  readonly #face: HttpFace;
+  readonly #load: ExchangeLoad;
+  readonly #machine: Machine;
+  readonly #idempotency: Idempotency | undefined;
+  readonly #listeners: ExchangeListener[] = [];
+  readonly #running = new Set<RunningRequest>();
+  #runningBytes = 0;
+  readonly #runningMax: number;
+  readonly #runningBytesMax: number;
+  #closing = false;
+  /** Wakes `close` when a request has ended. */
+  #onEnded: () => void = () => {};
+
+  /** @throws RpcError `invalid-argument` or RangeError for an option that cannot be used */
+  constructor(options: XmlRpcServerOptions = {}) {
+    this.#options = options;
+    this.#machine = options.machine ?? realMachine;
+    const settings = settingsOf(options);
+    this.#settings = settings;
+    this.#methods = new MethodTable(settings, options.introspection !== false, options.multicall !== false);
+    const report = (error: unknown, call: CallContext, label: string): void => this.#report(error, call.caller, label);
+    this.#dispatcher = new Dispatcher(this.#methods, settings, { authorize: options.authorize, report });
+    this.#face = new HttpFace(options);
+    this.#load = new ExchangeLoad({ ...options, bodySizeMax: settings.documentSizeMax });
+    this.#idempotency =
+      options.replyCache === false ? undefined : new Idempotency(options.replyCache ?? {}, settings, this.#machine);
+    this.#runningMax = options.runningCallsMax ?? runningDefaults.runningCallsMax;
+    this.#runningBytesMax = options.runningBytesMax ?? runningDefaults.runningBytesMax;
+  }
+
+  // --- what is served
+
+  /** Serves a service. Throws RangeError when one of its methods is served already, TypeError for a missing handler. */
+  exportService<C>(service: XmlRpcService<C>, lifetime: Lifetime, make: () => object): void {
+    if (lifetime === "per-session") {
+      throw new TypeError(`${service.name}: XML-RPC has no sessions, so per-session objects cannot be served`);
+    }
+    const procedures = Object.entries(service.procedures) as [string, XmlRpcProcedure][];
+    if (lifetime === "persistent") {
+      const object = make() as Record<string, unknown>;
+      const missing = procedures.filter(([key, { isNull }]) => isNull !== true && typeof object[key] !== "function");
+      if (missing.length > 0) {
+        throw new TypeError(`${service.name}: no handler for ${missing.map(([key]) => key).join(", ")}`);
+      }
+    }
+    const provider = new ObjectProvider(lifetime, make, (error) => this.#tell(error, `${service.name}: disposal`));
+    for (const [key, procedure] of procedures) {
+      this.#methods.add({
+        name: procedure.name,
+        label: `${service.name}.${key}`,
+        key,
+        procedure,
+        semantics: procedure.semantics ?? "at-most-once",
+        invoke: (args, call) => invoke(provider, key, procedure, args, call),
+      });
+    }
+  }
+
+  /**
+   * Serves one method without a contract. Its parameters come by JavaScript's own types, and nothing behind them.
+   *
+   * @throws RangeError when there is a method of this name
+   */
+  exportMethod(name: string, handler: (...params: never[]) => unknown): void {
+    this.#methods.add({
+      name,
+      label: name,
+      key: name,
+      procedure: undefined,
+      semantics: "at-most-once",
+      invoke: (args) => handler(...(args as never[])),
+    });
+  }
+
+  /**
+   * Serves an object's methods: its own functions and those of its class, as `NAME.METHOD`. Names that begin with `_` or `$`
+   * are not served. The name `$default` serves them without a prefix. A function alone is served under the name itself.
+   *
+   * Parameters come by JavaScript's own types; a handler that wants its caller, or parameters checked against types, is
+   * exported with a contract by `Server`.
+   *
+   * @throws RangeError for a method that is served already, TypeError for an object without methods
+   */
+  addHandler(name: string, handler: object): this {
+    if (typeof handler === "function") {
+      this.exportMethod(name, handler as (...params: never[]) => unknown);
+      return this;
+    }
+    const methods = methodsOf(handler);
+    if (methods.length === 0) throw new TypeError(`the handler ${name} has no methods`);
+    for (const method of methods) {
+      const full = name === "$default" ? method : `${name}.${method}`;
+      this.exportMethod(full, (...params) =>
+        (handler as Record<string, (...params: never[]) => unknown>)[method]?.(...params),
+      );
+    }
+    return this;
+  }
+
+  // --- where it is served
+
+  /**
+   * Serves at an address, `http://HOST:PORT/PATH`, `https://...`, `http+unix:/SOCKET:/PATH`, `scgi://HOST:PORT/PATH` or
+   * `scgi+unix:/SOCKET:/PATH`. Port 0 takes a free one; without a path, `/RPC2` and `/` are served.
+   *
+   * @returns the address in use
+   * @throws RpcError `invalid-argument` for a bad address, `unavailable` when it cannot be had
+   */
+  async listen(text: string): Promise<string> {
+    const address = parseExchangeAddress(text);
+    if (address.scheme === "https" && this.#options.tls === undefined) {
+      const message = `${text} needs the server's tls option, with cert and key`;
+      throw new RpcError("invalid-argument", message, { executed: "no" });
+    }
+    if (address.credentials !== undefined) {
+      const message = "a server's address has no user and password; who may call is said by the option auth";
+      throw new RpcError("invalid-argument", message, { executed: "no" });
+    }
+    const [first = ""] = pathsDefault;
+    const target = address.target ?? first;
+    if (target.includes("?")) {
+      throw new RpcError("invalid-argument", `${text}: a server is not at a query`, { executed: "no" });
+    }
+    const face = this.#face;
+    for (const path of address.target === undefined ? pathsDefault : [target]) face.paths.add(path);
+    const handler = this.#handler(false);
+    try {
+      const listener = address.scheme.startsWith("scgi")
+        ? await listenScgi({ ...address, target }, handler, this.#load, this.#machine.clock)
+        : await listenHttp({ ...address, target }, handler, this.#load, this.#options.tls);
+      this.#listeners.push(listener);
+      return listener.address;
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new RpcError("unavailable", `cannot listen on ${text}: ${why}`, { executed: "no", cause: error });
+    }
+  }
+
+  /** What servers of other makes hand requests to. */
+  get handlers(): HttpHandlers {
+    const handler = this.#handler(true);
+    const options = { handler, load: this.#load, awaited: false, stopping: () => this.#closing };
+    return {
+      node: (request, response) => serveHttp(request, response, options),
+      fetch: (request, peer) => serveFetch(request, handler, this.#load, peer),
+    };
+  }
+
+  /** @param mounted whether somebody else has chosen the path, and has pages of its own */
+  #handler(mounted: boolean): ExchangeHandler {
+    return {
+      admit: (head) => this.#admit(head, mounted),
+      handle: (exchange) => this.#handle(exchange),
+    };
+  }
+
+  #admit(head: ServedHead, mounted: boolean): ExchangeResponse | undefined {
+    const refusal = this.#face.admit(head, mounted);
+    if (refusal !== undefined) return refusal;
+    return this.#overload();
+  }
+
+  /** Why no further call may run now. */
+  #overload(): ExchangeResponse | undefined {
+    if (this.#closing) return busy("the server is closing");
+    // The last one may be of any size: otherwise a large one would never run.
+    if (this.#running.size < this.#runningMax && this.#runningBytes < this.#runningBytesMax) return undefined;
+    return busy("too many calls run (runningCallsMax, runningBytesMax)");
+  }
+
+  // --- requests
+
+  #handle(exchange: ServedExchange): void {
+    const identity = this.#face.identify(exchange);
+    if (identity instanceof Promise) {
+      identity.then(
+        (known) => this.#identified(exchange, known),
+        (error: unknown) => {
+          this.#report(error, { address: exchange.peer, identity: unknownCaller }, "auth");
+          exchange.respond(plain(500, "who calls could not be found out", { Farcall: "executed=no" }));
+        },
+      );
+    } else this.#identified(exchange, identity);
+  }
+
+  #identified(exchange: ServedExchange, identity: Identity | undefined): void {
+    if (identity === undefined) return exchange.respond(this.#face.unauthorized());
+    // Many may have arrived together.
+    const overload = this.#overload();
+    if (overload !== undefined) return exchange.respond(overload);
+    const read = this.#dispatcher.read(exchange.body, charsetOf(exchange.header("content-type")));
+    if ("body" in read) return this.#respond(exchange, read);
+    const request = new RunningRequest(exchange, identity, this.#machine.clock.now());
+    this.#running.add(request);
+    this.#runningBytes += exchange.body.length;
+    exchange.onGone = () => request.abort(new Error("the caller hung up"));
+    const kept = this.#run(read, request, exchange);
+    if (!(kept instanceof Promise)) return this.#ended(request, exchange, kept);
+    kept.then(
+      (answer) => this.#ended(request, exchange, answer),
+      (error: unknown) => {
+        this.#report(error, request.caller, "replyCache");
+        const text = "the store of answers failed";
+        this.#ended(request, exchange, { status: 500, text });
+      },
+    );
+  }
+
+  #run(read: ReadCall, request: RunningRequest, exchange: ServedExchange): MaybePromise<Kept> {
+    const idempotency = this.#idempotency;
+    const { semantics } = read.method;
+    const transactional = semantics === "exactly-once";
+    const said = idempotency === undefined ? undefined : keyOf(exchange.header("idempotency-key"));
+    if (idempotency === undefined || (said === undefined && !transactional)) {
+      return this.#dispatcher.run(read, request);
+    }
+    if (idempotency.isStranger(exchange.header("farcall"))) {
+      return { status: 412, text: "this server does not remember what the call was sent to first" };
+    }
+    const { flavor, principal } = request.caller.identity;
+    const call = {
+      key: said ?? idempotency.newKey(),
+      caller: `http ${flavor} ${principal ?? ""}`,
+      target: exchange.target,
+      document: exchange.body,
+      transactional,
+    };
+    return idempotency.run(call, (transaction) => {
+      request.transaction = transaction;
+      return this.#dispatcher.run(read, request);
+    });
+  }
+
+  #ended(request: RunningRequest, exchange: ServedExchange, kept: Kept): void {
+    this.#running.delete(request);
+    this.#runningBytes -= exchange.body.length;
+    if ("body" in kept) this.#respond(exchange, kept);
+    else {
+      // What another request is at may still run; whatever else has a status did not run by this one.
+      const executed = kept.status === 409 || kept.status === 500 ? {} : { Farcall: "executed=no" };
+      const after = kept.retryAfter === true ? { "Retry-After": "1" } : {};
+      exchange.respond(plain(kept.status, kept.text, { ...executed, ...after }));
+    }
+    this.#onEnded();
+  }
+
+  #respond(exchange: ServedExchange, { body, executed, inner, failed }: Answer): void {
+    const headers: Record<string, string> = { "Content-Type": this.#contentType };
+    const store = this.#idempotency?.note;
+    const note =
+      failed || inner !== undefined ? writeFarcallHeader({ executed: failed ? executed : undefined, inner }) : "";
+    const said = store === undefined ? note : note === "" ? store : `${note}, ${store}`;
+    if (said !== "") headers["Farcall"] = said;
+    if (this.#options.cors !== undefined) Object.assign(headers, this.#face.headers(exchange.header("origin")));
+    const { gzipFrom = Number.POSITIVE_INFINITY } = this.#options;
+    if (body.length >= gzipFrom && /\bgzip\b/i.test(exchange.header("accept-encoding") ?? "")) {
+      const zipped = { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" };
+      return exchange.respond({ status: 200, headers: zipped, body: gzipSync(body) });
+    }
+    exchange.respond({ status: 200, headers, body });
+  }
+
+  get #contentType(): string {
+    const { encoding } = this.#settings;
+    return encoding === "utf-8" ? "text/xml" : `text/xml; charset=${encoding}`;
+  }
+
+  #report(error: unknown, caller: Caller, procedure: string): void {
+    const { onError } = this.#options;
+    if (onError === undefined) return this.#tell(error, procedure);
+    try {
+      onError(error, { procedure, caller });
+    } catch (hookError) {
+      this.#tell(hookError, `onError of ${procedure}`);
+    }
+  }
+
+  #tell(error: unknown, where: string): void {
+    // biome-ignore lint/suspicious/noConsole: an error that nobody asked to be told must not vanish
+    console.error(`farcall: ${where}:`, error);
+  }
+
+  // --- the end
+
+  /**
+   * Stops accepting, gives the requests that run `drainMs` milliseconds to end, then fires the signals of those that
+   * still run and ends every connection.
+   */
+  async close(drainMs: number): Promise<void> {
+    this.#closing = true;
+    const listeners = this.#listeners.splice(0);
+    for (const listener of listeners) listener.stop();
+    await this.#idle(drainMs);
+    for (const request of this.#running) request.abort(new Error("the server is closing"));
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+
+  /** Waits until no request runs, at most for `ms` milliseconds. */
+  async #idle(ms: number): Promise<void> {
+    if (this.#running.size === 0 || ms <= 0) return;
+    const { clock } = this.#machine;
+    await new Promise<void>((resolve) => {
+      const limit: Alarm = clock.alarm(resolve);
+      limit.keepAlive(true);
+      limit.set(clock.now() + ms);
+      this.#onEnded = () => {
+        if (this.#running.size > 0) return;
+        limit.clear();
+        resolve();
+      };
+    });
+    this.#onEnded = () => {};
+  }
+}
+
+export { XmlRpcServer as ProtocolServer };
+
+/** A request whose handlers run. */
+class RunningRequest implements Request {
+  readonly #head: ServedHead;
+  readonly #identity: Identity;
+  readonly #arrivedAt: number;
+  #caller: Caller | undefined;
+  #aborter: AbortController | undefined;
+  #reason: unknown;
+  transaction: unknown = undefined;
+
+  constructor(head: ServedHead, identity: Identity, arrivedAt: number) {
+    this.#head = head;
+    this.#identity = identity;
+    this.#arrivedAt = arrivedAt;
+  }
+
+  get caller(): Caller {
+    const { peer: address, tls } = this.#head;
+    this.#caller ??= { address, identity: this.#identity, ...(tls === undefined ? {} : { tls }) };
+    return this.#caller;
+  }
+
+  get deadline(): number | undefined {
+    const { timeoutMs } = readFarcallHeader(this.#head.header("farcall"));
+    return timeoutMs === undefined ? undefined : this.#arrivedAt + timeoutMs;
+  }
+
+  get traceparent(): string | undefined {
+    const said = this.#head.header("traceparent");
+    return said !== undefined && isTraceparent(said) ? said : undefined;
+  }
+
+  get aborter(): AbortController {
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController();
+      if (this.#reason !== undefined) this.#aborter.abort(this.#reason);
+    }
+    return this.#aborter;
+  }
+
+  /** Nobody waits for the answer any more. */
+  abort(reason: Error): void {
+    this.#reason ??= reason;
+    this.#aborter?.abort(reason);
+  }
+}
+
+const unknownCaller: Identity = { flavor: "none", verified: false };
+
+function busy(text: string): ExchangeResponse {
+  return plain(503, text, { "Retry-After": "1", Farcall: "executed=no" });
+}
+
+/** Calls the handler; one of procedure 0 need not be there. */
+function invoke(
+  provider: ObjectProvider,
+  key: string,
+  procedure: XmlRpcProcedure,
+  args: readonly unknown[],
+  call: CallContext,
+): unknown {
+  const object = provider.acquire(undefined) as Record<string, unknown>;
+  const handler = object[key];
+  let value: unknown;
+  try {
+    if (typeof handler === "function") value = handler.call(object, ...args, call);
+    else if (procedure.isNull !== true) throw new TypeError(`the exported object has no handler ${key}`);
+  } catch (error) {
+    provider.release(object);
+    throw error;
+  }
+  if (!isPromise(value)) {
+    provider.release(object);
+    return value;
+  }
+  return Promise.resolve(value).finally(() => provider.release(object));
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** The names of an object's functions, up to what every object has. Getters are not asked. */
+function methodsOf(object: object): string[] {
+  const names = new Set<string>();
+  for (let at: object = object; at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (typeof value === "function" && name !== "constructor" && !/^[_$]/.test(name)) names.add(name);
+    }
+  }
+  return [...names];
+}

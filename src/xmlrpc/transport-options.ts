@@ -1,0 +1,13 @@
+import type { TlsClientCredentials } from "../net/tls.js";
+
+/** How a client's connections are made. */
+export interface TransportOptions {
+  /** Whom to trust, and who one is, for `https:`. Browsers have their own ways. */
+  readonly tls?: TlsClientCredentials | undefined;
+  /** Whether to ask for compressed responses; default true. */
+  readonly gzip?: boolean | undefined;
+  /** Milliseconds that an idle connection is kept; default 4,000, and never longer than the server says. */
+  readonly idleMs?: number | undefined;
+  /** Whether cookies that the server sets go back to it; default false. */
+  readonly cookies?: boolean | undefined;
+}

@@ -27,7 +27,7 @@ const node = (line) => ({
   is: `node ${line}`,
   run: [inPackages(`node${line}/bin/node`)],
   test: [inPackages(`node${line}/bin/node`)],
-  tests: ["test/xdr", "test/onc", "test/call", "test/idl", "test/limits", "test/tls"],
+  tests: ["test/xdr", "test/onc", "test/call", "test/idl", "test/limits", "test/tls", "test/observe", "test/otel"],
 });
 const runtimes = [
   node(22),
@@ -38,14 +38,14 @@ const runtimes = [
     is: "bun 1",
     run: [inPackages("bun/bin/bun"), "run"],
     test: [inPackages("bun/bin/bun"), "--bun"],
-    tests: ["test/xdr", "test/onc", "test/call", "test/idl", "test/limits"],
+    tests: ["test/xdr", "test/onc", "test/call", "test/idl", "test/limits", "test/observe"],
   },
   {
     name: "Deno",
     is: "deno 2",
     run: [inPackages("deno/deno"), "run", "-A"],
     test: [inPackages("deno/deno"), "run", "-A"],
-    tests: ["test/xdr", "test/onc", "test/call", "test/idl"],
+    tests: ["test/xdr", "test/onc", "test/call", "test/idl", "test/observe"],
   },
 ];
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type CallContext, connect, type DiagnosticEvents, MemoryNetwork, Server, type ServerOptions } from "farcall";
 import { OncClient, type OncService, oncProgram, type Procedure } from "farcall/onc";
-import { nothing, uint } from "farcall/xdr";
+import { nothing, uint, type XdrCodec } from "farcall/xdr";
 import { describe, expect, it } from "vitest";
 import { listenTo } from "../support/events.js";
 
@@ -166,6 +166,60 @@ describe("the channels of a server", () => {
 });
 
 describe("a server's option explain", () => {
+  it("times each step by the server's own clock: authorisation and waiting are part of receiving", async () => {
+    // A clock that moves only where something is done, so that what is counted where can be told.
+    const clock = { now: 1_000 };
+    const taking = (decodeMs: number, encodeMs: number): XdrCodec<number> => ({
+      ...uint,
+      decode(r) {
+        clock.now += decodeMs;
+        return uint.decode(r);
+      },
+      encode(w, value) {
+        clock.now += encodeMs;
+        uint.encode(w, value);
+      },
+    });
+    const Slow = oncProgram<{ now: Procedure<[number: number], number> }>({
+      name: "SLOW_PROG",
+      program: 0x2000_0305,
+      version: 1,
+      procedures: { now: { number: 1, name: "NOW", args: [taking(20, 0)], result: taking(0, 4_000) } },
+    });
+    const network = new MemoryNetwork();
+    const explained: Parameters<NonNullable<ServerOptions["explain"]>>[0][] = [];
+    const idle = { set: () => {}, keepAlive: () => {}, clear: () => {} };
+    await using server = new Server({
+      network,
+      machine: {
+        clock: { now: () => clock.now, alarm: () => idle, soon: (task) => process.nextTick(task) },
+        random: Math.random,
+        randomBytes: (size) => new Uint8Array(size).fill(1),
+      },
+      authorize: () => {
+        clock.now += 3;
+        return undefined;
+      },
+      explain: (call) => explained.push(call),
+    });
+    server.export(Slow, {
+      now: async (number) => {
+        clock.now += 100;
+        await Promise.resolve();
+        clock.now += 200;
+        return number;
+      },
+    });
+    await using client = await OncClient.open(await server.listen("memory://slow"), { network });
+    expect(await client.call({ program: 0x2000_0305, version: 1, procedure: 1 }, uint, 5, uint)).toBe(5);
+    expect(explained[0]?.steps).toEqual([
+      { step: "receive", side: "server", startMs: 0, durationMs: 3 },
+      { step: "unmarshal", side: "server", startMs: 0, durationMs: 20 },
+      { step: "execute", side: "server", startMs: 23, durationMs: 300 },
+      { step: "reply", side: "server", startMs: 323, durationMs: 4_000 },
+    ]);
+  });
+
   it("is given the steps of every call, and what failed", async () => {
     const explained: Parameters<NonNullable<ServerOptions["explain"]>>[0][] = [];
     await using here = await served("memory", { explain: (call) => explained.push(call) });

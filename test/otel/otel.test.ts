@@ -383,8 +383,9 @@ describe("instrument", () => {
     try {
       cpSync(fileURLToPath(new URL("../../dist", import.meta.url)), join(folder, "dist"), { recursive: true });
       writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-      const program = 'const { instrument } = await import("./dist/otel/index.js"); await instrument();';
-      const { code, stderr } = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder });
+      const main = join(folder, "main.js");
+      writeFileSync(main, 'import { instrument } from "./dist/otel/index.js"; await instrument();');
+      const { code, stderr } = await run(process.execPath, [main], { cwd: folder });
       expect(stderr).toContain("farcall/otel needs the package @opentelemetry/api: npm install @opentelemetry/api");
       expect(code).toBe(1);
     } finally {

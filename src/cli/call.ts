@@ -139,7 +139,7 @@ async function invoke(
   };
   await using client = await connect(service, address, options).catch((error: unknown) => {
     // No call was made, so it came to none of its steps.
-    if (error instanceof RpcError) explain(error.timeline);
+    if (error instanceof RpcError && flags.explain === true) say(explainText(error.timeline));
     throw error;
   });
   if (flags.verbose === true) {

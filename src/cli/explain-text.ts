@@ -8,13 +8,13 @@ export function explainText(timeline: Timeline): string {
   const lines = callSteps.map((step) => {
     const side = serverSteps.has(step) ? "server" : "client";
     const time = known.get(step);
-    const head = `${step.padEnd(10)}${side.padEnd(7)}`;
+    const head = `${step.padEnd(11)}${side.padEnd(8)}`;
     return time === undefined
       ? `${head}${unknown(step, timeline, known)}`
       : `${head}${ms(time.startMs)}${ms(time.durationMs)}`;
   });
-  const head = `${"step".padEnd(10)}${"clock".padEnd(7)}${"start ms".padStart(width)}${"took ms".padStart(width)}`;
-  const total = `${"total".padEnd(17 + width)}${ms(timeline.totalMs)}`;
+  const head = `${"step".padEnd(11)}${"clock".padEnd(8)}${"start ms".padStart(width)}${"took ms".padStart(width)}`;
+  const total = `${"total".padEnd(19 + width)}${ms(timeline.totalMs)}`;
   return `${[head, ...lines, total].map((line) => `  ${line}`).join("\n")}\n`;
 }
 
@@ -32,7 +32,7 @@ function unknown(step: CallStep, { serverTold }: Timeline, known: ReadonlyMap<Ca
   return `${" ".repeat(4)}${why}`;
 }
 
-const width = 12;
+const width = 11;
 
 function ms(value: number): string {
   return value.toFixed(3).padStart(width);

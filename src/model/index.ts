@@ -24,4 +24,4 @@ export {
   type StepTime,
   type Timeline,
 } from "./timeline.js";
-export { isTraceparent, traceparentLengthMax } from "./trace.js";
+export { isTraceparent } from "./trace.js";

@@ -1,3 +1,6 @@
+/** The longest `traceparent` that is taken: version 00 has 55 characters, and a later one may have some more. */
+const traceparentLengthMax = 255;
+
 /**
  * Whether a text is a `traceparent` of W3C Trace Context, such as
  * `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`: version, trace, span and flags in lower-case hexadecimal.
@@ -10,6 +13,3 @@ export function isTraceparent(text: string): boolean {
   if (version === "ff" || (version === "00" && more !== undefined)) return false;
   return /[1-9a-f]/.test(trace) && /[1-9a-f]/.test(span);
 }
-
-/** The longest `traceparent` that is taken: version 00 has 55 characters, and a later one may have some more. */
-export const traceparentLengthMax = 255;

@@ -53,85 +53,79 @@ type Report = (rule: Rule, calls: readonly CallRecord[], message: string) => voi
 function checkGroup({ calls, executions }: Group, history: History, report: Report): void {
   const [call] = calls;
   if (call === undefined) {
-    report(
-      "nobody-called",
-      [],
-      `${executions[0]?.procedure} ran ${times(executions.length)} though nobody called it so`,
-    );
+    const what = `${executions[0]?.procedure} ran ${times(executions.length)} with arguments that nobody called it with`;
+    report("nobody-called", [], what);
     return;
   }
   const { guarantee } = call;
+  const repeatable = guarantee === "at-least-once" || guarantee === "maybe";
   // What "it ran" means: with exactly-once, that its effect was committed.
   const effects = guarantee === "exactly-once" ? executions.filter(({ committed }) => committed) : executions;
-  const name = groupName(calls);
-
-  const refused = calls.filter(({ ending }) => ending?.ok === false && ending.executed === "no");
-  const repeatable = guarantee === "at-least-once" || guarantee === "maybe";
-  const mayRun = calls.length - refused.length;
-  if (refused.length > 0 && (repeatable ? mayRun === 0 && effects.length > 0 : effects.length > mayRun)) {
-    const said = calls.length === 1 ? "it did not run" : `${refused.length} of them did not run`;
-    report("no-means-never", refused, `${name}: the caller was told that ${said}; it ran ${times(effects.length)}`);
-  } else if (!repeatable) {
-    checkOnce(calls, effects, history, report);
-  }
-
-  for (const each of calls) {
-    const attempts = each.ending?.ok === false ? each.ending.attempts : 0;
-    if (guarantee === "maybe" && attempts > 1) {
-      report("sent-twice", [each], `${nameOf(each)} was sent ${times(attempts)}, and "maybe" is sent once`);
-    }
-    if (history.calm && each.ending?.ok === false && !executions.some(({ threw }) => threw)) {
-      report(
-        "fails-without-faults",
-        [each],
-        `${nameOf(each)} failed though nothing went wrong: ${each.ending.error.message}`,
-      );
-    }
-  }
-
-  const ran = calls.filter(({ ending }) => ending?.ok === true || (ending?.ok === false && ending.executed === "yes"));
-  for (const each of ran) {
-    const { invokedAt, settledAt = 0 } = each;
-    const during = executions.some(({ beganAt }) => beganAt >= invokedAt && beganAt <= settledAt);
-    if (!during) report("yes-means-ran", [each], `${nameOf(each)}: nothing ran while it was under way`);
-  }
+  checkCount(calls, effects, repeatable, history, report);
+  for (const each of calls) checkCall(each, executions, history, report);
+  const ran = calls.filter(saidToHaveRun);
   if (!repeatable && ran.length > executions.length) {
-    report("yes-means-ran", ran, `${name}: ${ran.length} are said to have run, and it ran ${times(executions.length)}`);
+    const said = `${ran.length} are said to have run`;
+    report("yes-means-ran", ran, `${groupName(calls)}: ${said}, and it ran ${times(executions.length)}`);
   }
   checkReplies(calls, effects, repeatable, report);
 }
 
-/** What must not run twice. */
-function checkOnce(
+/** How often it ran: what is said not to have run did not, and what must not run twice ran once for each call at most. */
+function checkCount(
   calls: readonly CallRecord[],
   effects: readonly ExecutionRecord[],
-  history: History,
+  repeatable: boolean,
+  { durable }: History,
   report: Report,
 ): void {
-  if (history.durable || calls[0]?.guarantee === "exactly-once") {
-    if (effects.length > calls.length) tooOften(calls, effects, "", report);
+  const refused = calls.filter(({ ending }) => ending?.ok === false && ending.executed === "no");
+  const rest = calls.length - refused.length;
+  if (rest === 0 && effects.length > 0) {
+    const said = calls.length === 1 ? "it did not run" : "none of them ran";
+    report("no-means-never", calls, `${groupName(calls)}: the caller was told that ${said}; ${runs(effects)}`);
     return;
   }
+  if (repeatable) return;
   // A reply cache in memory ends with its server; what the network kept for longer runs once more at the next one.
-  const boots = new Map<number, ExecutionRecord[]>();
-  for (const effect of effects) {
-    const ofBoot = boots.get(effect.boot);
-    if (ofBoot === undefined) boots.set(effect.boot, [effect]);
-    else ofBoot.push(effect);
-  }
-  for (const [boot, ofBoot] of boots) {
-    if (ofBoot.length > calls.length) tooOften(calls, ofBoot, ` at server ${boot}`, report);
+  const counted = durable || calls[0]?.guarantee === "exactly-once" ? effects : mostOfOneServer(effects);
+  if (counted.length > calls.length) {
+    report("ran-twice", calls, `${groupName(calls)}: ${runs(counted)}`);
+  } else if (counted.length > rest) {
+    const said = `the callers were told that ${refused.length} of them did not run`;
+    report("no-means-never", refused, `${groupName(calls)}: ${said}; ${runs(counted)}`);
   }
 }
 
-function tooOften(
-  calls: readonly CallRecord[],
-  effects: readonly ExecutionRecord[],
-  where: string,
-  report: Report,
-): void {
-  const at = effects.map(({ beganAt }) => ms(beganAt)).join(", ");
-  report("ran-twice", calls, `${groupName(calls)}: ran ${times(effects.length)}${where}, at ${at}`);
+/** The executions of the server that has most of them. */
+function mostOfOneServer(executions: readonly ExecutionRecord[]): readonly ExecutionRecord[] {
+  if (executions.length < 2) return executions;
+  let most: ExecutionRecord[] = [];
+  for (const { boot } of executions) {
+    const ofServer = executions.filter((execution) => execution.boot === boot);
+    if (ofServer.length > most.length) most = ofServer;
+  }
+  return most;
+}
+
+/** What one call says of itself. */
+function checkCall(call: CallRecord, executions: readonly ExecutionRecord[], { calm }: History, report: Report): void {
+  const { ending, guarantee, invokedAt, settledAt = 0 } = call;
+  if (ending === undefined) return;
+  if (!ending.ok && guarantee === "maybe" && ending.attempts > 1) {
+    report("sent-twice", [call], `${nameOf(call)} was sent ${times(ending.attempts)}, and "maybe" is sent once`);
+  }
+  if (!ending.ok && calm && !executions.some(({ threw }) => threw)) {
+    report("fails-without-faults", [call], `${nameOf(call)} failed though nothing went wrong: ${ending.error.message}`);
+  }
+  const during = ({ beganAt }: ExecutionRecord): boolean => beganAt >= invokedAt && beganAt <= settledAt;
+  if (saidToHaveRun(call) && !executions.some(during)) {
+    report("yes-means-ran", [call], `${nameOf(call)}: nothing ran while it was under way`);
+  }
+}
+
+function saidToHaveRun({ ending }: CallRecord): boolean {
+  return ending !== undefined && (ending.ok || ending.executed === "yes");
 }
 
 /** Each reply is one that the procedure gave to these calls, and where nothing runs twice, to one of them only. */
@@ -170,6 +164,11 @@ function groupName(calls: readonly CallRecord[]): string {
 
 function times(count: number): string {
   return count === 1 ? "once" : count === 2 ? "twice" : `${count} times`;
+}
+
+/** How often it ran, and when. */
+function runs(executions: readonly ExecutionRecord[]): string {
+  return `it ran ${times(executions.length)}, at ${executions.map(({ beganAt }) => ms(beganAt)).join(", ")}`;
 }
 
 function ms(time: number | undefined): string {

@@ -15,6 +15,7 @@ export const faultKinds = {
   "client-crash": "a client dies, and comes back as a new one on the same host",
   "clock-jump": "a machine's clock leaps forward, as after a suspension",
   "xid-wrap": "a client's identifiers run over their 32 bits",
+  "xid-reuse": "a client comes back to its port with the identifiers of its former self, as old clients do",
   "cache-full": "the reply cache takes no more calls",
   "store-slow": "the reply cache's store takes seconds to answer",
   "store-down": "the reply cache's store fails, before or after it has done what was asked",

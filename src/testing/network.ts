@@ -11,9 +11,6 @@ import { fateOf, type Weather } from "./weather.js";
 /** How often a kernel tries again to reach a host that does not answer, in milliseconds. */
 const connectRetryMs = 1_000;
 
-/** The first port of a host's programs: a program that starts again gets the ports of the one before. */
-const firstPort = 1_025;
-
 /** Bytes that a stream holds for its peer before `write` answers false, as Node's sockets do. */
 const highWaterMarkDefault = 65_536;
 
@@ -43,6 +40,8 @@ export interface SimulatedNetworkOptions {
 export class SimulatedNetwork implements StreamCarrier {
   readonly #time: VirtualTime;
   readonly #random: Random;
+  /** A source of chance for each pair of hosts and direction, so that what one does changes nothing for others. */
+  readonly #chances = new Map<string, Random>();
   readonly #weather: Weather;
   readonly #counts: FaultCounts;
   readonly #observer: NetworkObserver | undefined;
@@ -50,6 +49,8 @@ export class SimulatedNetwork implements StreamCarrier {
   readonly #highWaterMark: number;
   readonly #listeners = new Map<string, { readonly program: Program; readonly accept: (stream: Stream) => void }>();
   readonly #sockets = new Map<string, SimulatedDatagram>();
+  /** What others see of a program: several hosts may be behind one address. */
+  readonly #addresses = new Map<Program, string>();
   /** Every stream end whose connection has not ended, by program. */
   readonly #streams = new Map<Program, Set<SimulatedStream>>();
   /** Hosts that are cut off from all others, and until when. */
@@ -69,9 +70,10 @@ export class SimulatedNetwork implements StreamCarrier {
     this.#highWaterMark = options.highWaterMark ?? highWaterMarkDefault;
   }
 
-  /** The network as one program sees it. */
-  of(program: Program): Network {
+  /** The network as one program sees it, and the address that it has there; its ports are counted from `firstPort`. */
+  of(program: Program, address: string = program.host, firstPort = 1_025): Network {
     let nextPort = firstPort;
+    this.#addresses.set(program, address);
     this.#streams.set(program, new Set());
     return {
       listen: (name, onConnection) => this.#listen(program, name, onConnection),
@@ -111,7 +113,8 @@ export class SimulatedNetwork implements StreamCarrier {
       return;
     }
     for (const stream of this.#streams.get(program) ?? []) {
-      if (!stream.closed) stream.abandon(this.#random.chance(0.5) ? "reset" : "end");
+      if (!stream.closed)
+        stream.abandon(this.#chance(program.host, stream.other.program.host).chance(0.5) ? "reset" : "end");
     }
     this.#streams.delete(program);
   }
@@ -143,7 +146,7 @@ export class SimulatedNetwork implements StreamCarrier {
     return new Promise((resolve, reject) => {
       const over = (): boolean => !program.alive || signal?.aborted === true;
       const answer = (task: () => void, late?: () => void): void => {
-        this.#time.work(this.#time.now + this.#latency(), () => {
+        this.#time.work(this.#time.now + this.#latency(name, program.host), () => {
           if (over()) late?.();
           else task();
         });
@@ -168,13 +171,13 @@ export class SimulatedNetwork implements StreamCarrier {
           () => near.destroy(),
         );
       };
-      this.#time.work(this.#time.now + this.#latency(), arrive);
+      this.#time.work(this.#time.now + this.#latency(program.host, name), arrive);
       signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     });
   }
 
   #pair(client: Program, port: number, name: string, server: Program): [SimulatedStream, SimulatedStream] {
-    const here = `tcp://${client.host}:${port}`;
+    const here = `tcp://${this.#addresses.get(client)}:${port}`;
     const there = `memory://${name}`;
     const near = new SimulatedStream(this, client, here, there, this.#highWaterMark);
     const far = new SimulatedStream(this, server, there, here, this.#highWaterMark);
@@ -186,12 +189,15 @@ export class SimulatedNetwork implements StreamCarrier {
   }
 
   arrival(from: SimulatedStream): number {
-    const wait = this.#isolated(from.program.host, from.other.program.host);
+    const here = from.program.host;
+    const there = from.other.program.host;
+    const wait = this.#isolated(here, there);
     if (wait > 0) this.#counts.partition++;
-    let at = this.#time.now + wait + this.#latency();
-    if (this.#random.chance(this.#weather.delay)) {
+    const random = this.#chance(here, there);
+    let at = this.#time.now + wait + this.#latency(here, there);
+    if (random.chance(this.#weather.delay)) {
       this.#counts.delay++;
-      at += this.#random.between(0, this.#weather.delayMs);
+      at += random.between(0, this.#weather.delayMs);
     }
     from.arrivesAt = Math.max(from.arrivesAt, at);
     return from.arrivesAt;
@@ -199,10 +205,12 @@ export class SimulatedNetwork implements StreamCarrier {
 
   carry(from: SimulatedStream, at: number): void {
     this.#time.work(at, () => {
-      const wait = this.#isolated(from.program.host, from.other.program.host);
+      const here = from.program.host;
+      const there = from.other.program.host;
+      const wait = this.#isolated(here, there);
       if (wait > 0) {
         this.#counts.partition++;
-        this.carry(from, this.#time.now + wait + this.#latency());
+        this.carry(from, this.#time.now + wait + this.#latency(here, there));
         return;
       }
       from.arrive();
@@ -232,7 +240,7 @@ export class SimulatedNetwork implements StreamCarrier {
   // --- datagrams
 
   #bind(program: Program, name: string | undefined, port: number): Datagram {
-    const address = { host: name ?? program.host, port };
+    const address = { host: name ?? this.#addresses.get(program) ?? program.host, port };
     const key = keyOf(address);
     if (this.#sockets.has(key)) throw systemError("EADDRINUSE", `memory+datagram://${key} is in use`);
     const socket = new SimulatedDatagram(
@@ -253,12 +261,12 @@ export class SimulatedNetwork implements StreamCarrier {
       this.#observer?.message(from.program.name, to.host, bytes, "datagram", "not sent: it died");
       return;
     }
-    const pair = `${from.program.host} ${to.host}`;
-    if (this.#isolated(from.program.host, to.host) > 0) {
+    const pair = `${from.program.host} ${keyOf(to)}`;
+    if (this.#isolated(from.program.host, this.#sockets.get(keyOf(to))?.program.host ?? to.host) > 0) {
       this.#counts.partition++;
       this.#observer?.message(from.program.name, to.host, bytes, "datagram", "lost: the hosts are cut off");
     } else {
-      const copies = fateOf(bytes, this.#weather, this.#random, this.#counts);
+      const copies = fateOf(bytes, this.#weather, this.#chance(from.program.host, keyOf(to)), this.#counts);
       if (copies.length === 0) this.#observer?.message(from.program.name, to.host, bytes, "datagram", "lost");
       for (const copy of copies) {
         const at = this.#time.now + copy.ms;
@@ -282,18 +290,18 @@ export class SimulatedNetwork implements StreamCarrier {
   }
 
   #deliver(from: SimulatedDatagram, bytes: Uint8Array, to: DatagramPeer): void {
-    if (this.#isolated(from.program.host, to.host) > 0) {
+    const target = this.#sockets.get(keyOf(to));
+    if (this.#isolated(from.program.host, target?.program.host ?? to.host) > 0) {
       this.#counts.partition++;
       return;
     }
-    const target = this.#sockets.get(keyOf(to));
     if (target !== undefined) {
       target.deliver(bytes, from.address);
       return;
     }
     // A host without power says nothing.
     if (this.#dark.has(to.host)) return;
-    this.#time.work(this.#time.now + this.#latency(), () => {
+    this.#time.work(this.#time.now + this.#latency(to.host, from.program.host), () => {
       this.#observer?.message(to.host, from.program.name, noBytes, "datagram", "ICMP: nobody listens on the port");
       from.refuse(systemError("ECONNREFUSED", `nobody listens on memory+datagram://${keyOf(to)}`));
     });
@@ -301,9 +309,20 @@ export class SimulatedNetwork implements StreamCarrier {
 
   // --- both
 
-  #latency(): number {
+  #chance(from: string, to: string): Random {
+    const pair = `${from} ${to}`;
+    let random = this.#chances.get(pair);
+    if (random === undefined) {
+      random = this.#random.fork(pair);
+      this.#chances.set(pair, random);
+    }
+    return random;
+  }
+
+  /** How long a message is under way from one host to another. */
+  #latency(from: string, to: string): number {
     const [least, most] = this.#weather.latencyMs;
-    return this.#random.between(least, most);
+    return this.#chance(from, to).between(least, most);
   }
 
   /** For how long two hosts do not reach each other, from now. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Semantics } from "../model/index.js";
 import { allFaultKinds, type FaultKind } from "./faults.js";
 import { Random } from "./random.js";
@@ -19,6 +20,8 @@ export type Incident =
   | { readonly kind: "reset"; readonly at: number; readonly host: string }
   | { readonly kind: "clock-jump"; readonly at: number; readonly host: string; readonly ms: number }
   | { readonly kind: "store-slow" | "store-down"; readonly at: number; readonly ms: number }
+  /** A client that dies, is away until nothing of it is under way any more, and begins with the same xid again. */
+  | { readonly kind: "xid-reuse"; readonly at: number; readonly host: string; readonly firstXid: number }
   | { readonly kind: "xid-wrap"; readonly host: string /** Identifiers left before the wrap. */; readonly left: number }
   | {
       readonly kind: "client-crash";
@@ -48,6 +51,11 @@ export interface CallPlan {
 
 export interface ClientPlan {
   readonly host: string;
+  /**
+   * Whether it is a plain client of old: it begins with xid 1 whenever it starts, at a port of its own each time. All such
+   * clients are behind one address.
+   */
+  readonly plain: boolean;
   readonly transport: "stream" | "datagram";
   /** Calls that follow one another; lanes run side by side. */
   readonly lanes: readonly (readonly CallPlan[])[];
@@ -102,6 +110,9 @@ const calmShare = 0.05;
 /** In what share of the others each kind of fault may happen: fewer kinds at once show more of each. */
 const kindShare = 0.35;
 
+/** In what share of cases a client is a plain one. */
+const plainShare = 0.25;
+
 /** How often bits are flipped, where they may be: such a history proves little else. */
 const flipShare = 0.02;
 
@@ -123,7 +134,7 @@ export function drawPlan(seed: number, options: PlanOptions): Plan {
     seed,
     calm: calmly,
     clients,
-    incidents: drawIncidents(on, options, random, durable),
+    incidents: drawIncidents(on, options, clients, random, durable),
     weather: drawWeather(on, random),
     durable,
     replyEntriesMax: on.has("cache-full") ? random.integer(1, 6) : undefined,
@@ -139,6 +150,7 @@ function drawClient(
   calmly: boolean,
   hurried: boolean,
 ): ClientPlan {
+  const plain = random.chance(plainShare);
   const lanes: CallPlan[][] = Array.from({ length: random.integer(1, 4) }, () => []);
   const made: CallPlan[] = [];
   for (let number = 1; number <= options.callsPerClient; number++) {
@@ -156,7 +168,7 @@ function drawClient(
     made.push(call);
     random.pick(lanes).push(call);
   }
-  return { host: `client-${client}`, transport: random.pick(options.transports), lanes };
+  return { host: `client-${client}`, plain, transport: random.pick(options.transports), lanes };
 }
 
 function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {
@@ -178,7 +190,13 @@ function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {
   };
 }
 
-function drawIncidents(on: ReadonlySet<FaultKind>, options: PlanOptions, random: Random, durable: boolean): Incident[] {
+function drawIncidents(
+  on: ReadonlySet<FaultKind>,
+  options: PlanOptions,
+  clients: readonly ClientPlan[],
+  random: Random,
+  durable: boolean,
+): Incident[] {
   const incidents: Incident[] = [];
   const at = (): number => random.between(0, spanMs);
   const host = (): string => `client-${random.integer(1, options.clients)}`;
@@ -199,6 +217,11 @@ function drawIncidents(on: ReadonlySet<FaultKind>, options: PlanOptions, random:
     ms: random.pick([100, 5_000, 60_000]),
   }));
   several("client-crash", 2, () => ({ kind: "client-crash", at: at(), host: host(), ...down() }));
+  // The same bytes from the same port are the same call: such a client must not repeat itself.
+  const distinct = clients.find((client) => !client.plain && isDistinct(client));
+  if (on.has("xid-reuse") && distinct !== undefined) {
+    incidents.push({ kind: "xid-reuse", at: at(), host: distinct.host, firstXid: random.uint32() });
+  }
   several("xid-wrap", 1, () => ({ kind: "xid-wrap", host: host(), left: random.integer(0, 2) }));
   if (durable) {
     several("store-slow", 2, () => ({ kind: "store-slow", at: at(), ms: random.between(50, 2_000) }));
@@ -207,4 +230,12 @@ function drawIncidents(on: ReadonlySet<FaultKind>, options: PlanOptions, random:
   const most = options.clients * options.callsPerClient;
   for (const kind of crashPoints) several(kind, 1, () => ({ kind, nth: random.integer(1, most), ...down() }));
   return incidents;
+}
+
+/** Whether no call of a client is like another one of it. */
+function isDistinct({ lanes }: ClientPlan): boolean {
+  const calls = lanes.flat();
+  return calls.every(({ procedure, args }, i) =>
+    calls.slice(i + 1).every((other) => other.procedure !== procedure || !isDeepStrictEqual(other.args, args)),
+  );
 }

@@ -7,9 +7,11 @@ export class Random {
   #b: number;
   #c: number;
   #counter = 1;
+  readonly #seed: number;
 
   /** @param seed an unsigned 32-bit integer; the numbers of neighbouring seeds have nothing in common */
   constructor(seed: number) {
+    this.#seed = seed;
     this.#a = mix(seed);
     this.#b = mix(seed ^ 0x9e3779b9);
     this.#c = mix(seed ^ 0x85ebca6b);
@@ -17,11 +19,11 @@ export class Random {
   }
 
   /**
-   * A source of its own for one purpose, so that what one part of a history draws does not change what others get.
-   * It follows from the seed and the purpose, and takes one number of this source.
+   * A source of its own for one purpose, which follows from the seed and the purpose alone: so what one part of a history
+   * draws, or whether that part is there at all, does not change what others get.
    */
   fork(purpose: string): Random {
-    let hash = this.uint32();
+    let hash = mix(this.#seed);
     for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193) >>> 0;
     return new Random(hash);
   }

@@ -13,63 +13,89 @@ export function brokenIn(history: History, setup: Setup): Violation[] {
 }
 
 /** How many plans are tried at most to find a shorter history. */
-const attemptsMax = 600;
+const attemptsMax = 1_000;
 
 /**
- * Looks for a shorter history that breaks the same rule: with fewer incidents, fairer weather, fewer clients and calls.
- * Each step that still breaks it is kept.
+ * Looks for a shorter history that breaks the same rule: with fewer calls, clients and incidents, and in fairer weather.
+ * Each step that still breaks it is kept, until none does.
  */
 export async function shrink(plan: Plan, rule: Rule, setup: Setup): Promise<Plan> {
   let best = plan;
   let left = attemptsMax;
-  const breaks = async (candidate: Plan): Promise<boolean> => {
-    left--;
+  const keep = async (candidate: Plan): Promise<boolean> => {
+    if (left-- <= 0) return false;
     const { history } = await play(candidate, setup);
-    return brokenIn(history, setup).some((violation) => violation.rule === rule);
+    if (!brokenIn(history, setup).some((violation) => violation.rule === rule)) return false;
+    best = candidate;
+    return true;
   };
   for (let improved = true; improved && left > 0; ) {
-    improved = false;
-    for (const candidate of simpler(best)) {
-      if (left <= 0) break;
-      if (!(await breaks(candidate))) continue;
-      best = candidate;
-      improved = true;
-      break;
+    const before = best;
+    await without(callsOf(best), async (calls) => {
+      const fewer = withCalls(best, calls);
+      // What was to happen at the fifth call may have to happen at the third now.
+      return (await keep(fewer)) || (await keep(earlier(fewer, callsOf(best).length - calls.length)));
+    });
+    await without(best.incidents, (incidents) => keep({ ...best, incidents }));
+    for (const simplify of simplifications) {
+      const candidate = simplify(best);
+      if (candidate !== undefined) await keep(candidate);
     }
+    improved = best !== before;
   }
   return best;
 }
 
-/** Plans with one thing less, the largest things first. */
-function* simpler(plan: Plan): Generator<Plan> {
-  const { clients, incidents, weather } = plan;
-  for (const client of clients) {
-    if (clients.length > 1) yield { ...plan, clients: clients.filter((other) => other !== client) };
-  }
-  for (const incident of incidents) yield { ...plan, incidents: incidents.filter((other) => other !== incident) };
-  for (const kind of ["loss", "duplication", "reordering", "delay", "corruption", "bit-flip"] as const) {
-    if (weather[kind] > 0) yield { ...plan, weather: { ...weather, [kind]: 0 } };
-  }
-  // Whole lanes, then halves of them, then single calls.
-  for (const [c, client] of clients.entries()) {
-    const withLanes = (lanes: typeof client.lanes): Plan => ({
-      ...plan,
-      clients: clients.map((other, index) => (index === c ? { ...other, lanes } : other)),
-    });
-    for (const [l, lane] of client.lanes.entries()) {
-      if (lane.length === 0) continue;
-      const replaced = (calls: typeof lane): Plan =>
-        withLanes(client.lanes.map((other, index) => (index === l ? calls : other)));
-      yield replaced([]);
-      if (lane.length < 2) continue;
-      const half = lane.length >> 1;
-      yield replaced(lane.slice(half));
-      yield replaced(lane.slice(0, half));
-      for (const call of lane) yield replaced(lane.filter((other) => other !== call));
+/** Leaves items out: half of them, then quarters, in the end each one alone. */
+async function without<T>(items: readonly T[], keep: (items: readonly T[]) => Promise<boolean>): Promise<void> {
+  let rest = items;
+  for (let size = Math.ceil(items.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let at = 0; at < rest.length; ) {
+      const fewer = [...rest.slice(0, at), ...rest.slice(at + size)];
+      if (await keep(fewer)) rest = fewer;
+      else at += size;
     }
   }
-  if (plan.replyEntriesMax !== undefined) yield { ...plan, replyEntriesMax: undefined };
-  if (plan.handling.share > 0) yield { ...plan, handling: { ms: 1, share: 0 } };
-  if (plan.highWaterMark < 65_536) yield { ...plan, highWaterMark: 65_536 };
-  if (weather.latencyMs !== calm.latencyMs) yield { ...plan, weather: { ...weather, latencyMs: calm.latencyMs } };
 }
+
+/** Where a call stands in a plan: its client, its lane, and its place there. */
+type Place = readonly [client: string, lane: number, call: number];
+
+function callsOf({ clients }: Plan): Place[] {
+  return clients.flatMap(({ host, lanes }) => lanes.flatMap((lane, l) => lane.map((_, c): Place => [host, l, c])));
+}
+
+/** The plan with only these calls, and only the clients that make some. */
+function withCalls(plan: Plan, places: readonly Place[]): Plan {
+  const kept = new Set(places.map((place) => place.join(" ")));
+  const clients = plan.clients.map((client) => ({
+    ...client,
+    lanes: client.lanes.map((lane, l) => lane.filter((_, c) => kept.has([client.host, l, c].join(" ")))),
+  }));
+  return { ...plan, clients: clients.filter(({ lanes }) => lanes.some((lane) => lane.length > 0)) };
+}
+
+/** The plan with its crashes so many calls earlier. */
+function earlier(plan: Plan, calls: number): Plan {
+  const incidents = plan.incidents.map((incident) =>
+    "nth" in incident ? { ...incident, nth: Math.max(1, incident.nth - calls) } : incident,
+  );
+  return { ...plan, incidents };
+}
+
+const rates = ["loss", "duplication", "reordering", "delay", "corruption", "bit-flip"] as const;
+
+/** Each gives the plan with one thing less, or nothing where there is no such thing. */
+const simplifications: readonly ((plan: Plan) => Plan | undefined)[] = [
+  ...rates.map((rate) => (plan: Plan) => {
+    return plan.weather[rate] === 0 ? undefined : { ...plan, weather: { ...plan.weather, [rate]: 0 } };
+  }),
+  (plan) => (plan.replyEntriesMax === undefined ? undefined : { ...plan, replyEntriesMax: undefined }),
+  (plan) => (plan.handling.share === 0 ? undefined : { ...plan, handling: { ms: 1, share: 0 } }),
+  (plan) => (plan.highWaterMark === 65_536 ? undefined : { ...plan, highWaterMark: 65_536 }),
+  ({ weather, ...plan }) => {
+    return weather.latencyMs === calm.latencyMs
+      ? undefined
+      : { ...plan, weather: { ...weather, latencyMs: calm.latencyMs } };
+  },
+];

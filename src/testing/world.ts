@@ -16,6 +16,13 @@ import type { TimelineRecorder } from "./timeline.js";
 /** Milliseconds that a client may take beyond a deadline: its alarms go off a millisecond late at the most. */
 const settleSlackMs = 2;
 
+/** The first port of a client's programs: a program that starts again gets the ports of the one before. */
+const firstPort = 1_025;
+const portsPerClient = 1_000;
+
+/** How long a client is away whose identifiers are used again: nothing that it sent is under way any more, in milliseconds. */
+const awayMs = 40_000;
+
 /** A history that has not ended by then never will, in milliseconds of the world. */
 const horizonMs = 600_000;
 
@@ -65,7 +72,6 @@ class World {
   readonly #timeline: TimelineRecorder | undefined;
   readonly #time = new VirtualTime();
   readonly #random: Random;
-  readonly #handling: Random;
   readonly #counts = noFaults();
   readonly #network: SimulatedNetwork;
   readonly #store: SimulatedStore;
@@ -85,8 +91,7 @@ class World {
     this.#timeline = timeline;
     timeline?.begin(this.#time);
     const random = new Random(plan.seed);
-    this.#random = random.fork("world");
-    this.#handling = random.fork("handling");
+    this.#random = random;
     const time = this.#time;
     const counts = this.#counts;
     this.#network = new SimulatedNetwork({
@@ -143,7 +148,7 @@ class World {
   // --- the server
 
   #startServer(): void {
-    const program = new Program(this.#time, "server", ++this.#boots, this.#random.fork("server"));
+    const program = new Program(this.#time, "server", ++this.#boots, this.#random.fork(`server ${this.#boots}`));
     this.#server = program;
     this.#network.lit("server");
     this.#timeline?.note(program.name, "starts");
@@ -199,7 +204,7 @@ class World {
     const handlers = this.#setup.handlers({
       boot: program.boot,
       sleep: (ms) => program.sleep(ms),
-      random: this.#random.fork("handlers"),
+      random: this.#random.fork(`handlers ${program.boot}`),
       values: {
         get: (name) => values.get(name),
         set: (name, value) => {
@@ -224,9 +229,11 @@ class World {
   ): unknown {
     if (handler === undefined) throw new TypeError(`no handler for ${procedure}`);
     if (this.#dies("crash-before-execution")) return new Promise(() => {});
-    const { handling } = this.#plan;
-    const ms = handling.share > 0 && this.#handling.chance(handling.share) ? this.#handling.between(0, handling.ms) : 0;
     const plain = args.slice(0, -1);
+    const key = this.#setup.keys.ofArgs(procedure, plain);
+    const { handling } = this.#plan;
+    const random = this.#random.fork(`${program.boot} ${key.slice(0, 60)}`);
+    const ms = random.chance(handling.share) ? random.between(0, handling.ms) : 0;
     const { transaction } = args.at(-1) as { transaction: SimulatedTransaction | undefined };
     const run = (): ExecutionRecord => {
       const execution: ExecutionRecord = {
@@ -234,7 +241,7 @@ class World {
         boot: program.boot,
         procedure,
         args: plain,
-        key: this.#setup.keys.ofArgs(procedure, plain),
+        key,
         beganAt: this.#time.now,
         endedAt: undefined,
         result: undefined,
@@ -275,7 +282,7 @@ class World {
         (error) => threw(execution, error),
       );
     }
-    const before = this.#handling.between(0, ms);
+    const before = random.between(0, ms);
     return (async () => {
       await program.sleep(before);
       const execution = run();
@@ -295,21 +302,36 @@ class World {
 
   #startClient(client: SimulatedClient): void {
     const { host } = client.plan;
-    const program = new Program(this.#time, host, ++client.boots, this.#random.fork(host));
+    const program = new Program(this.#time, host, ++client.boots, this.#random.fork(`${host} ${client.boots}`));
     client.program = program;
     this.#network.lit(host);
     this.#timeline?.note(program.name, "starts");
-    const wrap = this.#plan.incidents.find((incident) => incident.kind === "xid-wrap" && incident.host === host);
-    // Only the first: two programs that begin at one xid on one port would get each other's replies.
-    if (wrap?.kind === "xid-wrap" && client.boots === 1) {
-      program.firstWord = 0xffff_ffff - wrap.left;
-      client.wrapsAfter = wrap.left + 1;
-    }
+    program.firstWord = this.#firstXid(client);
     void this.#live(client, program);
   }
 
+  /** The first xid of a client, where it is not left to chance. */
+  #firstXid(client: SimulatedClient): number | undefined {
+    const { host, plain } = client.plan;
+    if (plain) return 1;
+    for (const incident of this.#plan.incidents) {
+      if (!("host" in incident) || incident.host !== host) continue;
+      if (incident.kind === "xid-reuse") {
+        if (client.returns) client.countsAfter = { made: 1, kind: "xid-reuse" };
+        if (client.boots === 1 || client.returns) return incident.firstXid;
+      } else if (incident.kind === "xid-wrap" && client.boots === 1) {
+        // Only the first: two programs that begin at one xid on one port would get each other's replies.
+        client.countsAfter = { made: incident.left + 1, kind: "xid-wrap" };
+        return 0xffff_ffff - incident.left;
+      }
+    }
+    return undefined;
+  }
+
   async #live(client: SimulatedClient, program: Program): Promise<void> {
-    const network = this.#network.of(program);
+    const { host, plain } = client.plan;
+    const port = firstPort + portsPerClient * this.#clients.indexOf(client);
+    const network = this.#network.of(program, plain ? "office" : host, plain ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
     const rpc = await this.#connect(program, `${scheme}://server`, {
       ...this.#setup.client,
@@ -374,7 +396,8 @@ class World {
     this.#calls.push(record);
     client.pending.add(record);
     this.#timeline?.called(record);
-    if (++client.made === client.wrapsAfter) this.#counts["xid-wrap"]++;
+    client.made++;
+    if (client.made === client.countsAfter?.made) this.#counts[client.countsAfter.kind]++;
     const settle = (ending: Ending): void => {
       client.pending.delete(record);
       record.settledAt = this.#time.now;
@@ -407,14 +430,15 @@ class World {
     return [{ timeoutMs, semantics: guarantee, signal: aborter.signal }];
   }
 
-  #crashClient(client: SimulatedClient, downMs: number, powerLost: boolean): void {
+  #crashClient(client: SimulatedClient, downMs: number, powerLost: boolean, returns: boolean): void {
     const { program } = client;
     if (program === undefined || !program.alive || client.done) return;
-    this.#counts["client-crash"]++;
+    if (!returns) this.#counts["client-crash"]++;
+    client.returns = returns;
     for (const record of client.pending) record.abandoned = true;
     client.pending.clear();
     client.made = 0;
-    client.wrapsAfter = -1;
+    client.countsAfter = undefined;
     this.#crash(program, powerLost, "client-crash");
     this.#time.work(this.#time.now + downMs, () => this.#startClient(client));
   }
@@ -441,7 +465,12 @@ class World {
             return;
           case "client-crash": {
             const client = this.#clients.find(({ plan }) => plan.host === incident.host);
-            if (client !== undefined) this.#crashClient(client, incident.downMs, incident.powerLost);
+            if (client !== undefined) this.#crashClient(client, incident.downMs, incident.powerLost, false);
+            return;
+          }
+          case "xid-reuse": {
+            const client = this.#clients.find(({ plan }) => plan.host === incident.host);
+            if (client?.boots === 1) this.#crashClient(client, awayMs, false, true);
             return;
           }
           case "store-slow":
@@ -479,9 +508,11 @@ class SimulatedClient {
   readonly pending: Set<CallRecord> = new Set();
   program: Program | undefined;
   boots = 0;
-  /** Calls of this run, and after how many of them the identifiers have wrapped. */
+  /** Calls of this run, and after how many of them a kind of fault has had its effect. */
   made = 0;
-  wrapsAfter = -1;
+  countsAfter: { readonly made: number; readonly kind: "xid-wrap" | "xid-reuse" } | undefined = undefined;
+  /** Whether this run has the identifiers of the one before. */
+  returns = false;
   done = false;
 
   constructor(plan: ClientPlan) {

@@ -16,6 +16,7 @@ export {
   type Executed,
   type Handlers,
   type Identity,
+  type OneWayProcedure,
   type Outcome,
   type Procedure,
   type ProtocolStatus,

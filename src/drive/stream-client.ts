@@ -199,6 +199,8 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
   readonly #flushNow = (): void => {
     this.#flushing = false;
     this.#flush();
+    // Calls that wait for no reply end when they are written, and may have been the last.
+    if (this.#alive && !this.#goingIdle && this.engine.pendingCalls === 0) this.#settleDown();
   };
 
   #flush(): void {

@@ -5,7 +5,7 @@ import * as xdr from "../xdr/index.js";
 import { type Diagnostic, formatDiagnostic } from "./diagnostic.js";
 import { nodeHost } from "./generate.js";
 import { type CompileOptions, compile } from "./x/compile.js";
-import { semanticsFor } from "./x/docs.js";
+import { isOneWay, semanticsFor } from "./x/docs.js";
 import {
   discriminantOf,
   type Field,
@@ -109,14 +109,21 @@ class Loader {
       const result = this.#codec(procedure.result);
       return [
         keys[i] ?? procedure.name,
-        { number: procedure.number, name: procedure.name, args, result, semantics: semanticsFor(procedure) },
+        {
+          number: procedure.number,
+          name: procedure.name,
+          args,
+          result,
+          semantics: semanticsFor(procedure),
+          oneWay: isOneWay(procedure),
+        },
       ];
     });
     return oncProgram<LoadedContract>({
       name,
       program,
       version: version.number,
-      procedures: Object.fromEntries(procedures),
+      procedures: Object.fromEntries(procedures) as OncService<LoadedContract>["procedures"],
     });
   }
 

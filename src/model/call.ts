@@ -1,7 +1,7 @@
 import type { Executed, RpcError } from "./error.js";
 import type { CallRetryOptions, HedgeOptions } from "./retry.js";
 import type { Narrowed, Semantics } from "./semantics.js";
-import type { ArgsOf, DeclaredOf, NullProcedure, Procedure, ResultOf } from "./service.js";
+import type { ArgsOf, DeclaredOf, NullProcedure, OneWayOf, Procedure, ResultOf } from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
 import type { Timeline } from "./timeline.js";
 
@@ -24,6 +24,12 @@ export interface CallOptions<Declared extends Semantics = Semantics> {
   /** The trace that the call is part of, as a `traceparent` of W3C Trace Context; default: that of `context`. */
   readonly traceparent?: string | undefined;
 }
+
+/** What a call of a one-way procedure takes last: there is no reply to wait for, to doubt or to ask for again. */
+export type OneWayOptions = Omit<CallOptions<"maybe">, "semantics" | "retry" | "hedge">;
+
+/** The options of calls of one procedure. */
+type OptionsOf<P> = OneWayOf<P> extends true ? OneWayOptions : CallOptions<DeclaredOf<P>>;
 
 /** Who calls, as far as the transport and the authentication flavor know. */
 export interface Caller {
@@ -92,16 +98,14 @@ export interface CallContext<Tx = unknown> {
  */
 export type Client<C, More = unknown> = {
   readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
-    ? (
-        ...args: [...ArgsOf<C[K]>, options?: (CallOptions<DeclaredOf<C[K]>> & More) | undefined]
-      ) => Promise<ResultOf<C[K]>>
+    ? (...args: [...ArgsOf<C[K]>, options?: (OptionsOf<C[K]> & More) | undefined]) => Promise<ResultOf<C[K]>>
     : never;
 } & ClientControls & {
     /** The same procedures with failures as values: they resolve to an {@link Outcome} and never reject. */
     readonly $try: {
       readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
         ? (
-            ...args: [...ArgsOf<C[K]>, options?: (CallOptions<DeclaredOf<C[K]>> & More) | undefined]
+            ...args: [...ArgsOf<C[K]>, options?: (OptionsOf<C[K]> & More) | undefined]
           ) => Promise<Outcome<ResultOf<C[K]>>>
         : never;
     };

@@ -1,9 +1,11 @@
 import type { HedgeOptions } from "./retry.js";
 import { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";
-import type { ArgsOf, DeclaredOf, Procedure, ResultOf } from "./service.js";
+import type { ArgsOf, DeclaredOf, OneWayOf, Procedure, ResultOf } from "./service.js";
 
 /** A guarantee for some procedures of a contract, by their names: what one client asks for at every call. */
-export type Narrowing<C> = { readonly [K in keyof C]?: Narrowed<DeclaredOf<C[K]>> | undefined };
+export type Narrowing<C> = {
+  readonly [K in keyof C]?: (OneWayOf<C[K]> extends true ? "maybe" : Narrowed<DeclaredOf<C[K]>>) | undefined;
+};
 
 /** What may run twice may be hedged: by the names of such procedures. */
 export type Hedging<C> = {
@@ -15,8 +17,8 @@ export type NarrowedBy<C, N> = [keyof N] extends [never]
   ? C
   : {
       [K in keyof C]: K extends keyof N
-        ? [N[K]] extends [Semantics]
-          ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, N[K]>
+        ? [N[K], OneWayOf<C[K]>] extends [Semantics, undefined]
+          ? Procedure<ArgsOf<C[K]>, ResultOf<C[K]>, N[K] & Semantics>
           : C[K]
         : C[K];
     };
@@ -38,4 +40,9 @@ export function narrowingProblem(
     if (!narrows(from, asked)) return `semantics.${name}: the contract declares ${from}, which ${asked} would widen`;
   }
   return undefined;
+}
+
+/** Why a one-way procedure cannot have another guarantee than its own. */
+export function oneWayGuarantee(asked: Semantics): string {
+  return `it is one-way, so no reply will tell whether it ran, which ${asked} needs`;
 }

@@ -17,6 +17,19 @@ export interface NullProcedure extends Procedure<[], void, "at-least-once"> {
   readonly [isNull]: true;
 }
 
+declare const isOneWay: unique symbol;
+
+/**
+ * A procedure whose server does not reply (RFC 5531, section 8: batching), so it has no result and its guarantee is maybe.
+ * A caller learns that its call was sent, and nothing about what became of it.
+ */
+export interface OneWayProcedure<Args extends readonly unknown[]> extends Procedure<Args, void, "maybe"> {
+  readonly [isOneWay]: true;
+}
+
+/** Whether a procedure is one-way: `true`, or `undefined` where there is nothing to say. */
+export type OneWayOf<P> = P extends { readonly [isOneWay]: true } ? true : undefined;
+
 export type ArgsOf<P> = P extends Procedure<infer Args, unknown, infer _Declared> ? Args : never;
 export type ResultOf<P> = P extends Procedure<infer _Args, infer Result, infer _Declared> ? Result : never;
 export type DeclaredOf<P> = P extends Procedure<infer _Args, unknown, infer Declared> ? Declared : never;

@@ -14,6 +14,7 @@ import {
   type NarrowedBy,
   type Narrowing,
   narrows,
+  oneWayGuarantee,
   type Resolver,
   type RetryOptions,
   RpcError,
@@ -335,7 +336,8 @@ function timeoutProblem(ms: number): string | undefined {
   return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
 }
 
-function semanticsProblem({ semantics: declared, narrowed }: CallTarget, asked: Semantics): string | undefined {
+function semanticsProblem({ semantics: declared, narrowed, oneWay }: CallTarget, asked: Semantics): string | undefined {
+  if (oneWay === true && asked !== declared) return oneWayGuarantee(asked);
   if (!narrows(declared, asked)) {
     const by = narrowed === true ? "this client is narrowed to" : "the contract declares";
     return `${by} ${declared}, which ${asked} would widen`;

@@ -96,6 +96,8 @@ function method(channel: OncChannel, target: CallTarget, arity: number): (...val
 export interface DynamicCallOptions extends CallOptions<Semantics> {
   readonly semantics?: Semantics | undefined;
   readonly hedge?: HedgeOptions | undefined;
+  /** The server does not reply: the call ends when it was sent. Its result codec is `nothing`, its guarantee `maybe`. */
+  readonly oneWay?: boolean | undefined;
 }
 
 /**
@@ -146,6 +148,12 @@ export class OncClient implements AsyncDisposable {
         return Promise.reject(new RpcError("invalid-argument", text, { executed: "no" }));
       }
     }
+    const oneWay = options.oneWay === true;
+    if (oneWay && result.shape.kind !== "void") {
+      const text = "a one-way call has no result, so its codec can only be `nothing`";
+      return Promise.reject(new RpcError("invalid-argument", text, { executed: "no" }));
+    }
+    const byNumber = procedure === 0 ? "at-least-once" : "at-most-once";
     const call: CallTarget = {
       name: `program ${program} version ${version} procedure ${procedure}`,
       program,
@@ -153,7 +161,8 @@ export class OncClient implements AsyncDisposable {
       procedure,
       args: argsCodec([args]),
       result,
-      semantics: options.semantics ?? (procedure === 0 ? "at-least-once" : "at-most-once"),
+      semantics: oneWay ? "maybe" : (options.semantics ?? byNumber),
+      oneWay,
     };
     return this.#channel.call(call, [value], options) as Promise<R>;
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-export type { Client, Handlers, NullProcedure, Procedure } from "../model/index.js";
+export type { Client, Handlers, NullProcedure, OneWayProcedure, Procedure } from "../model/index.js";
 export {
   type AuthAccepted,
   type AuthenticatedBytes,

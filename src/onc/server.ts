@@ -27,7 +27,7 @@ import {
 } from "./engine/index.js";
 import type { CallHeader, Refusal, Target } from "./message.js";
 import { namesOfServed } from "./observed.js";
-import { type OncService, proceduresOf } from "./program.js";
+import { declaredBy, type OncService, proceduresOf } from "./program.js";
 import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
 import type { ServerLimits } from "./server-limits.js";
@@ -164,7 +164,8 @@ export class OncServer {
         name,
         args: argsCodec(procedure.args),
         result: procedure.result,
-        semantics: procedure.semantics,
+        semantics: declaredBy(procedure),
+        oneWay: procedure.oneWay,
       });
     }
     const served: ServedVersion = {

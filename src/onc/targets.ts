@@ -1,8 +1,8 @@
 import { hedgeProblem } from "../call/hedge.js";
-import { type HedgeOptions, narrowingProblem, RpcError, type Semantics } from "../model/index.js";
+import { type HedgeOptions, narrowingProblem, oneWayGuarantee, RpcError, type Semantics } from "../model/index.js";
 import { argsCodec } from "./args.js";
 import type { CallTarget } from "./engine/index.js";
-import { type OncProcedure, type OncService, proceduresOf } from "./program.js";
+import { declaredBy, type OncService, proceduresOf } from "./program.js";
 
 /** What a client says about single procedures, by their names. */
 export interface ProcedureOptions {
@@ -24,6 +24,10 @@ export function targetsOf<C>(service: OncService<C>, options: ProcedureOptions):
   if (problem !== undefined) throw refused(`${name}: ${problem}`);
   const targets = new Map<string, CallTarget>();
   for (const [key, procedure] of procedures) {
+    const semantics = asked[key] ?? declaredBy(procedure);
+    if (procedure.oneWay === true && semantics !== "maybe") {
+      throw refused(`${name}: semantics.${key}: ${oneWayGuarantee(semantics)}`);
+    }
     targets.set(key, {
       name: `${name}.${key}`,
       program,
@@ -31,8 +35,9 @@ export function targetsOf<C>(service: OncService<C>, options: ProcedureOptions):
       procedure: procedure.number,
       args: argsCodec(procedure.args),
       result: procedure.result,
-      semantics: asked[key] ?? declaredBy(procedure),
-      narrowed: asked[key] !== undefined && asked[key] !== declaredBy(procedure),
+      semantics,
+      narrowed: semantics !== declaredBy(procedure),
+      oneWay: procedure.oneWay === true,
       hedge: hedge[key],
     });
   }
@@ -43,10 +48,6 @@ export function targetsOf<C>(service: OncService<C>, options: ProcedureOptions):
     if (wrong !== undefined) throw refused(`${target.name}: ${wrong}`);
   }
   return targets;
-}
-
-function declaredBy(procedure: OncProcedure): Semantics {
-  return procedure.semantics ?? "at-most-once";
 }
 
 function refused(message: string): RpcError {

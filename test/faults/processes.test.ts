@@ -181,6 +181,7 @@ describe("a client's process", () => {
       [transport, "pending", ["deadline-exceeded unknown"]] as const,
       [transport, "cancelled", ["cancelled unknown"]] as const,
       [transport, "closed", ["closed unknown"]] as const,
+      [transport, "one-way", []] as const,
     ]),
   )("over %s, %s, ends by itself, when its calls have ended", async (transport, what, told) => {
     await using server = await startLedger(free(transport));

@@ -138,6 +138,21 @@ describe("programs", () => {
       ),
       "4:50 @idempotent and @maybe and @exactly-once contradict each other [a procedure has one guarantee]",
     ],
+    [
+      "a one-way procedure with a result",
+      program("\n/** @oneway */ int F(void) = 1;"),
+      "2:20 a @oneway procedure has no result [no reply carries it: declare it void]",
+    ],
+    [
+      "a one-way procedure that is to be answered",
+      program("\n/** @oneway @idempotent */ void F(void) = 1;\n/** @oneway @maybe */ void G(void) = 2;"),
+      "2:33 @oneway and @idempotent contradict each other [without a reply nobody knows whether it ran]",
+    ],
+    [
+      "a one-way procedure 0",
+      program("\n/** @oneway */ void F(void) = 0;"),
+      "2:21 procedure 0 cannot be @oneway [its reply tells whether somebody is there]",
+    ],
     ["an argument twice", program("void F(int a, int a) = 1;"), '1:43 "a" is an argument already'],
     [
       "void among arguments",

@@ -102,6 +102,14 @@ describe("tags", () => {
     ]);
   });
 
+  it("@oneway declares a procedure that is not replied to", () => {
+    const code = codeOf(program("/** Notes it. @oneway */", "void F(int value, string text) = 1;"));
+    expect(code).toContain("f: OneWayProcedure<[value: number, text: string]>;");
+    expect(code).toContain('semantics: "maybe", oneWay: true');
+    expect(code).toMatch(/import \{[^}]*type OneWayProcedure[^}]*\} from "farcall\/onc"/);
+    expect(codeOf(program("/* @onewaystreet */", "void F(int) = 1;"))).not.toContain("oneWay");
+  });
+
   it("@bytes makes strings bytes", () => {
     expect(codeOf("struct s { string a<>; /* @bytes */\n string b<>; };")).toContain("a: Uint8Array;\n  b: string;");
     expect(codeOf("typedef string a<9>; /* @bytes */")).toContain("XdrCodec<A> = xdr.bytesString(9);");

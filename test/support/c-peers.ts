@@ -40,6 +40,10 @@ export const programs = {
   statusServer: { name: "status_server", sources: ["status_server.c"] },
   /** Calls any procedure with any bytes and credentials; prints what libtirpc makes of the answer, as JSON. */
   rawClient: { name: "raw_client", sources: ["raw_client.c"] },
+  /** Program 0x20000e05, version 1: a procedure that does not reply, and one that says how often it was called. */
+  onewayServer: { name: "oneway_server", sources: ["oneway_server.c"] },
+  /** Calls a procedure in a batch, without waiting; says what became of each, and of the call that flushes them. */
+  batchClient: { name: "batch_client", sources: ["batch_client.c"] },
   /** `registerrpc` and `svc_run`; needs rpcbind. */
   classicServer: { name: "classic_server", sources: ["classic_server.c"] },
   /** `callrpc`; needs rpcbind. */

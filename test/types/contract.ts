@@ -4,12 +4,14 @@ import {
   type Client,
   type ConnectOptions,
   connect,
+  type OneWayProcedure,
   type Procedure,
   Server,
 } from "../../src/index.js";
 import { type OncService, oncProgram } from "../../src/onc/index.js";
 import type { ReplyStore } from "../../src/store/index.js";
-import { int, string } from "../../src/xdr/index.js";
+import { int, nothing, string } from "../../src/xdr/index.js";
+import { NotesV1 } from "../support/notes.js";
 import { StoreV1 } from "../support/store.js";
 
 export function calls(client: Client<StoreV1>): void {
@@ -77,6 +79,38 @@ export async function hedgedClients(address: string, client: Client<StoreV1>): P
   // @ts-expect-error and for one that is sent once
   void client.log("a", { hedge: { afterMs: 20 } });
 }
+
+export async function oneWayCalls(address: string): Promise<void> {
+  const client = await connect(NotesV1, address, { semantics: { note: "maybe" } });
+  void (client.note(1, { timeoutMs: 50 }) satisfies Promise<void>);
+  // @ts-expect-error without a reply there is nothing to promise
+  void client.note(1, { semantics: "at-most-once" });
+  // @ts-expect-error nor anything to try again
+  void client.note(1, { retry: { attempts: 2 } });
+  // @ts-expect-error nor can a client narrow it
+  await connect(NotesV1, address, { semantics: { note: "at-most-once" } });
+  // @ts-expect-error what has a result is not one-way
+  StoreV1.with({ oneWay: ["read"] });
+  StoreV1.with({ oneWay: ["log"] }) satisfies OncService<{
+    read: StoreV1["read"];
+    write: StoreV1["write"];
+    log: OneWayProcedure<[line: string]>;
+  }>;
+}
+oncProgram<{ a: OneWayProcedure<[string]> }>({
+  name: "A_PROG",
+  program: 1,
+  version: 1,
+  // @ts-expect-error the service does not say that it is one-way
+  procedures: { a: { number: 1, name: "A", args: [string()], result: nothing } },
+});
+oncProgram<{ a: Procedure<[string], void, "maybe"> }>({
+  name: "A_PROG",
+  program: 1,
+  version: 1,
+  // @ts-expect-error the contract does not say it
+  procedures: { a: { number: 1, name: "A", args: [string()], result: nothing, semantics: "maybe", oneWay: true } },
+});
 
 const common = { name: "A_PROG", program: 1, version: 1 };
 oncProgram<{ a: Procedure<[string], number> }>({

@@ -1,8 +1,8 @@
 import type { Span } from "../source.js";
 import type { Place, TypeChecker } from "./check-type.js";
-import { guaranteeTags, hasTag } from "./docs.js";
+import { guaranteeTags, hasTag, isOneWay } from "./docs.js";
 import type { Expression } from "./expression.js";
-import type { Field, ProcedureEntry, Program, Version } from "./module.js";
+import { type Field, type ProcedureEntry, type Program, resolved, type Version } from "./module.js";
 import type { Entry } from "./scope.js";
 import type { Declaration, Name, ProcedureDefinition, ProgramDefinition, VersionDefinition } from "./syntax.js";
 
@@ -103,7 +103,7 @@ function procedure(checker: TypeChecker, definition: ProcedureDefinition): Proce
     }
     return argument(checker, declaration, declaration.name, { ...place, parent: `${name.text}_arg${i + 1}` }, bytes);
   });
-  return {
+  const entry = {
     name: name.text,
     number: number(checker, definition.number, "the procedure's number"),
     args,
@@ -111,6 +111,23 @@ function procedure(checker: TypeChecker, definition: ProcedureDefinition): Proce
     docs,
     span: name.span,
   };
+  if (isOneWay(entry)) checkOneWay(checker, entry, guarantees);
+  return entry;
+}
+
+/** RFC 5531, section 8: the server does not reply, so nothing can come back. */
+function checkOneWay(
+  checker: TypeChecker,
+  { number, result, span }: ProcedureEntry,
+  guarantees: readonly string[],
+): void {
+  const refuse = (why: string, hint: string): void => checker.diagnostics.error(why, span, { hint });
+  if (number === 0) refuse("procedure 0 cannot be @oneway", "its reply tells whether somebody is there");
+  if (resolved(result).kind !== "void")
+    refuse("a @oneway procedure has no result", "no reply carries it: declare it void");
+  const other = guarantees.find((tag) => tag !== "@maybe");
+  if (other !== undefined)
+    refuse(`@oneway and ${other} contradict each other`, "without a reply nobody knows whether it ran");
 }
 
 function argument(

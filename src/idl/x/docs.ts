@@ -21,6 +21,11 @@ export function guaranteeTags(docs: readonly string[]): string[] {
   return [...tags.values()].map((tag) => `@${tag}`);
 }
 
+/** Whether a procedure's comments say that its server does not reply. */
+export function isOneWay({ docs }: Pick<ProcedureEntry, "docs">): boolean {
+  return hasTag(docs, "oneway");
+}
+
 /** The guarantee that a procedure's comments declare; `at-most-once` when they say nothing. */
 function semanticsOf(docs: readonly string[]): Semantics {
   return semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-most-once";
@@ -34,6 +39,7 @@ export function isNullProcedure({ number, args, result, docs }: ProcedureEntry):
 
 /** The guarantee of a procedure: what its comments declare, and of procedure 0 what every program promises. */
 export function semanticsFor(procedure: ProcedureEntry): Semantics {
+  if (isOneWay(procedure)) return "maybe";
   return isNullProcedure(procedure) ? "at-least-once" : semanticsOf(procedure.docs);
 }
 

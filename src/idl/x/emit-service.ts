@@ -1,5 +1,5 @@
 import type { Printer } from "../print.js";
-import { docLines, isNullProcedure, semanticsFor } from "./docs.js";
+import { docLines, isNullProcedure, isOneWay, semanticsFor } from "./docs.js";
 import { codecText } from "./emit-combinator.js";
 import { typeText } from "./emit-type.js";
 import type { Program } from "./module.js";
@@ -18,7 +18,9 @@ export function emitContracts(out: Printer, programs: readonly Program[], names:
           const labels = names.args(version, i);
           const args = procedure.args.map(({ type }, j) => `${labels[j]}: ${typeText(type, names)}`);
           const result = typeText(procedure.result, names);
-          const signature = `Procedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}">`;
+          const signature = isOneWay(procedure)
+            ? `OneWayProcedure<[${args.join(", ")}]>`
+            : `Procedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}">`;
           out.doc(docLines(procedure.docs));
           out.line(`${procedures[i]}: ${isNullProcedure(procedure) ? "NullProcedure" : signature};`);
         }
@@ -56,6 +58,7 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
                 `args: [${args.map(({ type }) => codecText(type, names)).join(", ")}]`,
                 `result: ${codecText(result, names)}`,
                 ...(semantics === "at-most-once" ? [] : [`semantics: "${semantics}"`]),
+                ...(isOneWay(procedure) ? ["oneWay: true"] : []),
               ],
               " },",
             );

@@ -76,7 +76,15 @@ function imports(text: string, instead: Readonly<Record<string, string>>): strin
   const code = text.replace(/\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"/g, "");
   // What follows tells a use from a property of the same name.
   const uses = (name: string): boolean => new RegExp(`(?<![\\w$.])${name}(?=[<.;()])`).test(code);
-  const onc = ["Client", "Handlers", "NullProcedure", "OncService", "oncProgram", "Procedure"].filter(uses);
+  const onc = [
+    "Client",
+    "Handlers",
+    "NullProcedure",
+    "OncService",
+    "OneWayProcedure",
+    "oncProgram",
+    "Procedure",
+  ].filter(uses);
   const types = ["XdrCodec", "XdrReader"].filter(uses);
   const lines: string[] = [];
   if (onc.length > 0) {

@@ -18,6 +18,8 @@ export interface CallTarget extends Target {
   readonly semantics: Semantics;
   /** Whether the client asked for it, where the contract declares something wider. */
   readonly narrowed?: boolean | undefined;
+  /** Whether no reply comes: its calls end when they are handed to the transport. */
+  readonly oneWay?: boolean | undefined;
   /** How its calls are hedged. */
   readonly hedge?: HedgeOptions | undefined;
 }

@@ -209,6 +209,15 @@ export abstract class ClientEngine {
     if (this.#wakeDue < this.deadline) this.deadline = this.#wakeDue;
   }
 
+  /** A one-way call is the transport's now: nothing more will be heard of it. */
+  protected handedOver(call: ClientCall, now: number): void {
+    if (!this.#end(call)) return;
+    call.sentAt = now;
+    call.transmissions++;
+    call.record?.end(call.transmissions, this.reach);
+    call.resolve(undefined);
+  }
+
   // --- encoding
 
   /** Writes the whole call message: RFC 5531, section 9. `start` is where it begins in the writer. */

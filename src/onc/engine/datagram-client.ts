@@ -70,6 +70,11 @@ export class DatagramClientEngine extends ClientEngine {
     this.#writer.reset();
     this.encodeCall(this.#writer, call);
     const message = this.#writer.take();
+    if (call.target.oneWay === true) {
+      call.attempts++;
+      this.outbox.push(message);
+      return this.handedOver(call, call.startedAt);
+    }
     if (this.#queue.size === 0 && this.#hasRoom(message.length)) {
       if (call.repeatable || this.keeps(call)) call.message = message;
       this.#send(call, message, call.startedAt);

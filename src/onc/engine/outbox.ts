@@ -34,6 +34,8 @@ export class Outbox {
   #writer: XdrWriter | undefined;
   /** Records of calls that wait to be taken. */
   #records: CallRecord[] | undefined;
+  /** What is to be done when they are. */
+  #tasks: (() => void)[] | undefined;
 
   /** Bytes that wait to be taken. */
   get size(): number {
@@ -71,14 +73,26 @@ export class Outbox {
     this.#records.push(record);
   }
 
+  /** Runs a task when what is there now is taken, to be written at once. */
+  whenTaken(task: () => void): void {
+    this.#tasks ??= [];
+    this.#tasks.push(task);
+  }
+
   /** Takes what is there; undefined when nothing is. */
   take(): Outgoing | undefined {
     const writer = this.#writer;
     if (writer === undefined || writer.position === 0) return undefined;
     this.#writer = undefined;
     if (this.#records !== undefined) this.#taken(this.#records);
+    if (this.#tasks !== undefined) this.#run(this.#tasks);
     const bytes = writer.view();
     return { bytes, written: () => release(writer) };
+  }
+
+  #run(tasks: (() => void)[]): void {
+    this.#tasks = undefined;
+    for (const task of tasks) task();
   }
 
   #taken(records: CallRecord[]): void {

@@ -21,6 +21,8 @@ export interface ServedProcedure {
   readonly result: XdrCodec<unknown>;
   /** What the contract declares about repetition; default `at-most-once`. */
   readonly semantics?: Semantics | undefined;
+  /** Whether its calls get no reply: RFC 5531, section 8. */
+  readonly oneWay?: boolean | undefined;
 }
 
 /** One version of a program as a server serves it. `Target` is what the host needs to find the handlers again. */
@@ -204,6 +206,11 @@ export class ServerCall implements CallContext {
     this.args = args;
     this.caller = caller;
     this.auth = auth;
+  }
+
+  /** Whether nobody waits for a reply. A session's call always gets one: it says that the number was heard. */
+  get silent(): boolean {
+    return this.target.oneWay === true && this.seat === undefined;
   }
 
   get procedure(): string {

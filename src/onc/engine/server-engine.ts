@@ -107,10 +107,13 @@ export class ServerEngine {
       header.version === SESSION_VERSION
     )
       if (this.#sessions !== undefined) return this.#sessionCall(this.#sessions, link, xid, auth, r, start, record);
-    const refuse = (refusal: Refusal): void => this.#deny(link, xid, refusal, auth);
     const found = this.#find(header);
-    if ("stat" in found) return refuse(found);
+    if ("stat" in found) return this.#deny(link, xid, found, auth);
     const { served, target } = found;
+    const refuse = (refusal: Refusal): void => {
+      if (target.oneWay === true) this.#host.refused?.(link, refusal, header);
+      else this.#deny(link, xid, refusal, auth);
+    };
     let args: readonly unknown[];
     record?.enter("unmarshal");
     try {
@@ -317,7 +320,7 @@ export class ServerEngine {
   succeed(call: ServerCall, value: unknown): void {
     call.record?.enter("reply");
     if (call.filtered?.claim !== undefined) return this.#succeedOnce(call, call.filtered.claim, value);
-    if (call.link.full && !call.ended && !call.link.gone) {
+    if (call.link.full && !call.ended && !call.link.gone && !call.silent) {
       call.link.deferred.push({ call, value });
       return;
     }
@@ -521,7 +524,7 @@ export class ServerEngine {
     this.running--;
     this.runningBytes -= call.size;
     if (call.seat !== undefined) this.#leave(call, call.seat);
-    return !call.link.gone;
+    return !call.link.gone && !call.silent;
   }
 
   /** A call of a session has ended. */

@@ -139,6 +139,12 @@ export class StreamClientEngine extends ClientEngine {
   }
 
   #sent(link: StreamLink, call: ClientCall, now: number): void {
+    if (call.target.oneWay === true) {
+      call.link = link;
+      call.attempts++;
+      link.outbox.whenTaken(() => this.handedOver(call, now));
+      return;
+    }
     if (call.sentAt < 0) call.sentAt = now;
     call.link = link;
     call.transmissions++;
@@ -192,7 +198,7 @@ export class StreamClientEngine extends ClientEngine {
   protected forget(call: ClientCall): void {
     if (this.#queue.delete(call)) this.#queuedBytes -= call.message?.length ?? 0;
     const link = call.link as StreamLink | undefined;
-    if (link === undefined) return;
+    if (link === undefined || call.target.oneWay === true) return;
     link.waiting--;
     if (link.probe === call) link.probe = undefined;
   }
@@ -236,8 +242,10 @@ export class StreamClientEngine extends ClientEngine {
       details: { cause: reason, status: clntStatus(ClntStat.RPC_CANTRECV) },
       repeat: "connection-lost",
     };
+    const unwritten = { ...failure, message: `the connection was lost before the call was written${because(reason)}` };
     this.pending.forEach((call) => {
-      if (call.link === link) this.attemptFailed(call, now, failure, resent);
+      if (call.link !== link) return;
+      this.attemptFailed(call, now, call.target.oneWay === true ? unwritten : failure, resent);
     });
   }
 

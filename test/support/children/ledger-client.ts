@@ -1,5 +1,7 @@
 // Connects to the ledger and then does what it is told: `node ledger-client WHAT ADDRESS`. It never ends itself.
 import { connect, RpcError } from "farcall";
+import { OncClient } from "farcall/onc";
+import { nothing, uint } from "farcall/xdr";
 import { LedgerV1 } from "../ledger.js";
 
 const [what = "", address = ""] = process.argv.slice(2);
@@ -30,6 +32,13 @@ switch (what) {
     void client.hang(1).catch(told);
     void client.$close();
     break;
+  // Nobody waits for an answer, so nothing keeps the process but what is still to be written.
+  case "one-way": {
+    const numbers = { program: LedgerV1.program, version: LedgerV1.version, procedure: 3 };
+    const other = await OncClient.open(address);
+    await other.call(numbers, uint, 7, nothing, { oneWay: true });
+    break;
+  }
   // Its server is gone, and it is not asked for again.
   case "crash":
     await client.crash().catch(told);

@@ -5,6 +5,7 @@
  * @module
  */
 export { allFaultKinds, type FaultCounts, type FaultKind, faultKinds } from "./faults.js";
+export { type FaultyOptions, type FaultyRoute, faulty } from "./faulty.js";
 export type { CallRecord, Ending, ExecutionRecord, History, Rule, Violation } from "./history.js";
 export type { CallPlace } from "./plan.js";
 export type { Random } from "./random.js";

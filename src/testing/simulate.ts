@@ -1,4 +1,4 @@
-import type { ArgsOf, Handlers, Semantics } from "../model/index.js";
+import type { ArgsOf, Handlers, Hedging, Semantics } from "../model/index.js";
 import type { OncClientOptions } from "../onc/client.js";
 import { type OncService, proceduresOf } from "../onc/program.js";
 import type { OncServerOptions } from "../onc/server.js";
@@ -12,12 +12,15 @@ import type { SimulatedTransaction } from "./store.js";
 import { TimelineRecorder } from "./timeline.js";
 import { play, type ServerWorld, type Setup } from "./world.js";
 
+/** What makes the arguments of each call, by the names of the procedures. */
+export type SimulatedCalls<C> = { readonly [K in keyof C]?: (random: Random, call: CallPlace) => [...ArgsOf<C[K]>] };
+
 export interface SimulationOptions<C> {
   readonly service: OncService<C>;
   /** Makes the handlers, anew at each start of the server: what they keep in variables is lost when it crashes. */
-  readonly handlers: (server: ServerWorld) => Handlers<C, SimulatedTransaction>;
+  readonly handlers: (server: ServerWorld) => Handlers<NoInfer<C>, SimulatedTransaction>;
   /** The procedures to call, each with what makes its arguments. */
-  readonly calls: { readonly [K in keyof C]?: (random: Random, call: CallPlace) => ArgsOf<C[K]> };
+  readonly calls: SimulatedCalls<C>;
   /** Where the histories follow from, from 0 to 2^32 - 1; history number i is that of seed + i. Default 1. */
   readonly seed?: number | undefined;
   /** How many histories to play; default 1,000. */
@@ -35,7 +38,9 @@ export interface SimulationOptions<C> {
   /** Where the server's reply cache is: gone with the server, or in a database that outlives it. Default: both. */
   readonly stores?: readonly ("memory" | "durable")[] | undefined;
   /** Options of the clients and of the server; the simulation brings network, machine and store. */
-  readonly client?: Omit<OncClientOptions, "network" | "machine"> | undefined;
+  readonly client?:
+    | (Omit<OncClientOptions, "network" | "machine"> & { readonly hedge?: Hedging<NoInfer<C>> })
+    | undefined;
   readonly server?: Omit<OncServerOptions, "network" | "machine" | "replyCache" | "onError"> | undefined;
   /** Turns the reply cache off. */
   readonly replyCache?: false | undefined;

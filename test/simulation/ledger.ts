@@ -58,6 +58,7 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
     guarantee === undefined ? ["glance", "note", "enter", "next"] : byGuarantee[guarantee];
   return {
     service: LedgerV1,
+    client: { hedge: { note: { afterMs: 40 } } },
     handlers: ({ random, sleep, values }) => {
       const count = (): number => {
         const serial = Number(values.get("serial") ?? 0) + 1;

@@ -275,6 +275,10 @@ export class XmlRpcWriter {
   }
 
   #count(): void {
+    // No character has less than a byte, so this is too large already; how large in the end is seen then.
+    if (this.text.length > this.settings.documentSizeMax) {
+      this.fail(`the document has more bytes than documentSizeMax, ${this.settings.documentSizeMax}`);
+    }
     if (++this.#values > this.settings.valuesMax) {
       this.fail(`there are more values than valuesMax, ${this.settings.valuesMax}`);
     }

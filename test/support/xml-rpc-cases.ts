@@ -1,8 +1,8 @@
 // The table of decoding cases: test/vectors/xml-rpc-decoding.json. Tests run it, and docs/xml-rpc-decoding.md shows it.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { decodeCall, decodeResponse, XmlRpcDecodeError, type XmlRpcOptions } from "farcall/xmlrpc";
-import { type Input, show, showCall, showFault, type Verdict } from "./xml-rpc-decoders.js";
+import type { XmlRpcOptions } from "farcall/xmlrpc";
+import type { Input, Verdict } from "./xml-rpc-show.js";
 
 /** A document and what it means, or why it means nothing. */
 export interface DecodingCase {
@@ -53,21 +53,6 @@ export function inputOf(one: DecodingCase): Input {
 function bytesOf(text: string, as: DecodingCase["as"]): Uint8Array {
   if (as !== "utf-16be") return new Uint8Array(Buffer.from(text, as ?? "utf-8"));
   return new Uint8Array(Buffer.from(text, "utf-16le").swap16());
-}
-
-/** What farcall says to a document. */
-export function decodeHere({ kind, bytes }: Input, options: Parameters<typeof decodeCall>[1]): Verdict {
-  try {
-    if (kind === "call") {
-      const { method, params } = decodeCall(bytes, options);
-      return { value: showCall(method, params.map(show)) };
-    }
-    const { value, fault } = decodeResponse(bytes, options);
-    return { value: fault === undefined ? show(value) : showFault(fault.code, fault.string) };
-  } catch (error) {
-    if (!(error instanceof XmlRpcDecodeError)) throw error;
-    return { refused: `${error.kind}: ${error.message}` };
-  }
 }
 
 /** A verdict as the table has it: a long one without its middle. */

@@ -1,21 +1,10 @@
 // Other decoders of XML-RPC, to compare with: Python's and xmlrpc-c's.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { NaiveDateTime, type XmlRpcValue } from "farcall/xmlrpc";
 import { buildPeer, programs } from "./c-peers.js";
+import { type Input, show, showCall, showFault, type Verdict } from "./xml-rpc-show.js";
 
 export type DecoderName = "python" | "xmlrpc-c";
-
-/** A document, and what it should be. */
-export interface Input {
-  readonly kind: "call" | "response";
-  readonly bytes: Uint8Array;
-}
-
-/** What a decoder says: a value as {@link show} writes it, or why there is none. */
-export type Verdict =
-  | { readonly value: string; readonly refused?: undefined }
-  | { readonly value?: undefined; readonly refused: string };
 
 const script = fileURLToPath(new URL("../interop/xml-rpc/decode.py", import.meta.url));
 
@@ -98,40 +87,4 @@ function print(shown: Shown): string {
   }
   if (shown.nil === true) return "null";
   return "unreadable";
-}
-
-/** A value as text, in which all that differs differs. */
-export function show(value: XmlRpcValue): string {
-  if (value === null) return "null";
-  switch (typeof value) {
-    case "bigint":
-      return `${value}n`;
-    case "number":
-      return Object.is(value, -0) ? "-0" : String(value);
-    case "string":
-      return JSON.stringify(value);
-    case "boolean":
-      return String(value);
-    default:
-      return showObject(value);
-  }
-}
-
-function showObject(value: Exclude<XmlRpcValue, null | number | bigint | string | boolean>): string {
-  if (value instanceof Date) return `Date ${value.toISOString()}`;
-  if (value instanceof NaiveDateTime) return `NaiveDateTime ${value}`;
-  if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("hex")}`;
-  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
-  if (Object.getPrototypeOf(value) !== Object.prototype) throw new TypeError("a struct with a prototype of its own");
-  return `{${Object.entries(value)
-    .map(([name, member]) => `${JSON.stringify(name)}: ${show(member)}`)
-    .join(", ")}}`;
-}
-
-export function showFault(code: number, string: string): string {
-  return `fault ${code} ${JSON.stringify(string)}`;
-}
-
-export function showCall(method: string, params: readonly string[]): string {
-  return `${method}(${params.join(", ")})`;
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { CallDecoder, ResponseDecoder, XmlRpcDecodeError } from "farcall/xmlrpc";
+import { CallDecoder, ResponseDecoder } from "farcall/xmlrpc";
 import { describe, expect, it } from "vitest";
 import { page } from "../../scripts/xml-rpc-decoding-page.mjs";
 import { describeWith } from "../support/requirements.js";
-import { answerOf, cases, type DecodingCase, decodeHere, inputOf, otherAnswerOf } from "../support/xml-rpc-cases.js";
-import { type DecoderName, decodeWith, show, showCall, showFault } from "../support/xml-rpc-decoders.js";
+import { answerOf, cases, type DecodingCase, inputOf, otherAnswerOf } from "../support/xml-rpc-cases.js";
+import { type DecoderName, decodeWith } from "../support/xml-rpc-decoders.js";
+import { decodeHere, verdictOf } from "../support/xml-rpc-show.js";
 
 const optionsOf = (one: DecodingCase, profile: "strict" | "compat") => ({
   ...one.options,
@@ -26,16 +27,12 @@ describe.each(["strict", "compat"] as const)("the table of decoding cases, %s", 
 function byteByByte(one: DecodingCase, profile: "strict" | "compat"): string {
   const { kind, bytes } = inputOf(one);
   const options = optionsOf(one, profile);
-  try {
+  const verdict = verdictOf(() => {
     const decoder = kind === "call" ? new CallDecoder(options) : new ResponseDecoder(options);
     for (const byte of bytes) decoder.push(Uint8Array.of(byte));
-    const ended = decoder.end();
-    if ("method" in ended) return showCall(ended.method, ended.params.map(show));
-    return ended.fault === undefined ? show(ended.value) : showFault(ended.fault.code, ended.fault.string);
-  } catch (error) {
-    if (!(error instanceof XmlRpcDecodeError)) throw error;
-    return withoutPlace(`refused, ${error.kind}: ${error.message}`);
-  }
+    return decoder.end();
+  });
+  return withoutPlace(answerOf(verdict));
 }
 
 function withoutPlace(answer: string): string {

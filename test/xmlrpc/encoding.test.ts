@@ -11,7 +11,8 @@ import {
 } from "farcall/xmlrpc";
 import { describe, expect, it } from "vitest";
 import { describeWith } from "../support/requirements.js";
-import { type DecoderName, decodeWith, show } from "../support/xml-rpc-decoders.js";
+import { type DecoderName, decodeWith } from "../support/xml-rpc-decoders.js";
+import { show } from "../support/xml-rpc-show.js";
 
 const textOf = (bytes: Uint8Array, encoding = "utf-8"): string => new TextDecoder(encoding).decode(bytes);
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -33,27 +33,9 @@ import { callMessage, fragment, fromHex, opaqueHex, toHex, words } from "../supp
 import { byBool, byEnum, byInt, items, node, texts, tree } from "../xdr/types.js";
 import { damageBytes, damageText, join, Random } from "./random.js";
 import { sources } from "./sources.js";
+import type { Target } from "./target.js";
 import { encodedOf, hasFloat, weightOf } from "./values.js";
-
-export interface Target {
-  readonly name: string;
-  /** Its part of all inputs: the compiler takes far longer for one than a decoder. */
-  readonly share: number;
-  /** Bytes it may allocate for any input, however small: engines are made anew for each, errors have stacks. */
-  readonly allowance: number;
-  /**
-   * Makes an input: what is run, and its size in bytes. Running it throws, or says what is wrong, when it is. A large
-   * input is one whose allocations can be told from the allowance.
-   */
-  make(random: Random, large: boolean): Input;
-}
-
-interface Input {
-  readonly size: number;
-  readonly run: () => string | undefined;
-  /** What is measured instead, where finding out whether all is right takes more memory than what is tested. */
-  readonly bare?: () => undefined;
-}
+import { xmlRpc } from "./xml-rpc.js";
 
 const corpusRandom = new Random(1, 0, 0);
 const corpusOf = (codec: XdrCodec<unknown>): Uint8Array[] =>
@@ -555,6 +537,9 @@ export const targets: readonly Target[] = [
   clientDatagram,
   serverStream,
   serverDatagram,
+  xmlRpc,
   compiler,
   addresses,
 ];
+
+export type { Target };

@@ -17,6 +17,11 @@ export class Evidence {
     else if (executed === "no") this.#disproved++;
   }
 
+  /** Whatever was sent has not led to an execution, and will not. */
+  disprove(): void {
+    this.#disproved = this.transmissions;
+  }
+
   get executed(): Executed {
     if (this.#proved) return "yes";
     return this.#disproved >= this.transmissions ? "no" : "unknown";

@@ -107,7 +107,9 @@ export class RetryPolicy {
   obstacle(failed: Omit<FailedAttempt, "now" | "deadline">): NoRetry | undefined {
     const { semantics, attempts } = failed;
     if (!mayRepeat(failed)) return "forbidden";
-    const most = this.#attempts ?? (semantics === "at-least-once" ? Number.POSITIVE_INFINITY : retryAttempts);
+    // A server that remembers the call can say what became of it: there is no reason to give up before the deadline.
+    const endless = semantics === "at-least-once" || failed.filtered === true;
+    const most = this.#attempts ?? (endless ? Number.POSITIVE_INFINITY : retryAttempts);
     return attempts < most ? undefined : "attempts";
   }
 

@@ -126,6 +126,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     this.#closed = true;
     this.#connecting?.abort(new Error("the client was closed"));
     this.engine.close(this.now());
+    this.#flush();
     for (const stream of this.#streams.values()) stream.end();
     this.#settleDown();
     this.#alarm.clear();

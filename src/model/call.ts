@@ -109,6 +109,17 @@ export type Client<C, More = unknown> = {
           ) => Promise<Outcome<ResultOf<C[K]>>>
         : never;
     };
+    /**
+     * Asks what became of a call that failed with `executed: "unknown"`. A call that has not arrived by then never runs.
+     *
+     * @param procedure the call's
+     * @param error what it failed with, from this client
+     */
+    $settle<K extends keyof C>(
+      procedure: K,
+      error: RpcError,
+      options?: { readonly timeoutMs?: number | undefined } | undefined,
+    ): Promise<Settlement<ResultOf<C[K]>>>;
   };
 
 /** How a call ended: with a value, or with an error that says whether the procedure ran. */
@@ -125,9 +136,45 @@ export interface ClientControls extends AsyncDisposable {
   /** Resolves when the queue has room; await it between calls when producing faster than the peer consumes. */
   $ready(): Promise<void>;
   $stats(): ClientStats;
+  /** What this server gives its calls, as far as is known: the first time it is asked, that is found out. */
+  $guarantee(): Promise<ServerGuarantee>;
+  /**
+   * Goes on with a new session after calls have failed as `stale`: the state that the server kept for the old one is gone,
+   * and the user knows.
+   */
+  $renew(): void;
   /** Ends the client: pending calls fail with `closed`. */
   $close(): Promise<void>;
 }
+
+/** What a server gives the calls of one client. */
+export interface ServerGuarantee {
+  /**
+   * `open`: calls are made in a session. `none`: the server has no sessions, so calls are made plainly. `off`: the client was
+   * told not to ask.
+   */
+  readonly session: "open" | "none" | "off";
+  /** What calls may ask for, and get. */
+  readonly guarantees: readonly Semantics[];
+  /** Whether the server tells a call that comes again from a new one, so that it may be sent again and still runs once. */
+  readonly filters: boolean;
+  /** Whether it still does after it has crashed, and whether other servers that stand in for it do. */
+  readonly durable: boolean;
+  readonly shared: boolean;
+  /** Milliseconds that the server remembers a call after it has answered it, and its caller after the connection is lost. */
+  readonly remembersMs: number;
+  readonly leaseMs: number;
+  /** The same in a sentence. */
+  readonly text: string;
+}
+
+/** What became of a call that had failed without anybody knowing whether it ran. */
+export type Settlement<T> =
+  | { readonly executed: "yes"; readonly ok: true; readonly value: T }
+  | { readonly executed: "yes"; readonly ok: false; readonly error: RpcError }
+  /** It has not run and never will. */
+  | { readonly executed: "no" }
+  | { readonly executed: "unknown"; readonly reason: string };
 
 /** Counters of a client, from its start. */
 export interface ClientStats {

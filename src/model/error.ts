@@ -20,6 +20,7 @@ export type Executed = "no" | "yes" | "unknown";
  * | `bad-arguments` | the server could not decode the arguments |
  * | `server-error` | the server failed while it handled the call |
  * | `bad-reply` | the reply is not what the contract says |
+ * | `stale` | the session has ended, and with it state at the server that the call needs |
  */
 export type RpcErrorCode =
   | "invalid-argument"
@@ -33,7 +34,8 @@ export type RpcErrorCode =
   | "unimplemented"
   | "bad-arguments"
   | "server-error"
-  | "bad-reply";
+  | "bad-reply"
+  | "stale";
 
 /** The protocol's own number for an outcome, with its standard text, and what else the protocol says about it. */
 export interface ProtocolStatus {

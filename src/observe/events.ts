@@ -82,7 +82,7 @@ export interface ClientDisconnect {
  * - `refused`: nobody listened where the datagram came to
  * - `credential`: the server refused the credential, and there is a fresh one
  */
-export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge";
+export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge" | "busy";
 
 /** `farcall:client:retry`: a call is about to be sent again. */
 export interface ClientRetry extends ProcedureNames {

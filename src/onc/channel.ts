@@ -1,7 +1,8 @@
 import { hedgeProblem } from "../call/hedge.js";
-import { RetryPolicy, retryProblem } from "../call/retry.js";
+import { mayPass, RetryPolicy, retryProblem } from "../call/retry.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
 import { CallRecord } from "../call/steps.js";
+import type { Clock } from "../drive/clock.js";
 import { DatagramClientDrive } from "../drive/datagram-client.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamClientDrive } from "../drive/stream-client.js";
@@ -20,6 +21,8 @@ import {
   RpcError,
   type RpcErrorCode,
   type Semantics,
+  type ServerGuarantee,
+  type Settlement,
   type Signal,
   type Timeline,
 } from "../model/index.js";
@@ -33,10 +36,12 @@ import {
   type ClientEngineOptions,
   DatagramClientEngine,
   outboxFlushBytes,
+  type SessionClient,
   StreamClientEngine,
 } from "./engine/index.js";
 import { namesOf, watchEngine } from "./observed.js";
 import { type ClientTls, layerOf, type Reach, reachDatagram, reachStream } from "./reach.js";
+import { guaranteeOf, plainGuarantee, sessionOf, sessionProblem } from "./session-options.js";
 import { ClntStat, clntStatus } from "./status.js";
 import type { StreamUpgrade } from "./upgrade.js";
 
@@ -80,6 +85,20 @@ export interface OncClientOptions {
    * still sent again, as `retransmit` says.
    */
   readonly retry?: RetryOptions | false | undefined;
+  /**
+   * Whether calls are made in a session, where the server has sessions: then they survive the loss of a connection, run
+   * once however often they are sent, and the server knows their deadlines. `auto` calls other servers plainly, and is the
+   * default of `connect`; `require` does not call them at all; `off` does not ask, which spares a server that trips over
+   * programs that it does not know.
+   */
+  readonly session?: "off" | "auto" | "require" | undefined;
+  /** Has the server run this client's calls one after another, in the order in which they were made; needs a session. */
+  readonly order?: "fifo" | undefined;
+  /**
+   * A name that this client keeps when it starts again, and that no other running client of the same principal has: the
+   * server then ends at once what an earlier run left behind.
+   */
+  readonly clientName?: string | undefined;
   /** Silence, in milliseconds, after which a peer that owes an answer is asked whether it is there; default 5,000. */
   readonly probeAfterMs?: number | undefined;
   /** Milliseconds it may take to say so, before new calls go to a new connection; default 10,000. */
@@ -123,6 +142,8 @@ export class OncChannel {
   readonly #connects: () => number;
   readonly #explain: OncClientOptions["explain"];
   readonly #now: () => number;
+  readonly #clock: Clock;
+  readonly #session: SessionClient | undefined;
 
   private constructor(
     drive: Drive,
@@ -130,14 +151,17 @@ export class OncChannel {
     timeoutMs: number,
     retry: RetryPolicy,
     connects: () => number,
-    explain: OncClientOptions["explain"],
+    options: OncClientOptions,
   ) {
+    const machine = options.machine ?? realMachine;
+    this.#clock = machine.clock;
+    this.#session = sessionOf(engine, options, machine);
     this.#drive = drive;
     this.#engine = engine;
     this.#timeoutMs = timeoutMs;
     this.#retry = retry;
     this.#connects = connects;
-    this.#explain = explain;
+    this.#explain = options.explain;
     this.#now = () => drive.now();
   }
 
@@ -151,6 +175,8 @@ export class OncChannel {
     const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
     const layer = layerOf(parsed, options.tls);
+    const badSession = sessionProblem(options, isDatagram(parsed));
+    if (badSession !== undefined) throw new RpcError("invalid-argument", badSession, { executed: "no" });
     const machine = options.machine ?? realMachine;
     const badRetry = retryProblem(options.retry ?? {});
     if (badRetry !== undefined) throw new RpcError("invalid-argument", badRetry, { executed: "no" });
@@ -187,7 +213,7 @@ export class OncChannel {
       watchEngine(engine);
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
-      return new OncChannel(drive, engine, timeoutMs, retry, () => 1, options.explain);
+      return new OncChannel(drive, engine, timeoutMs, retry, () => 1, options);
     }
     const engine = new StreamClientEngine({
       ...options,
@@ -203,7 +229,7 @@ export class OncChannel {
       machine,
     });
     await drive.connect();
-    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options.explain);
+    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options);
   }
 
   /** The address in use, with the port. */
@@ -268,7 +294,7 @@ export class OncChannel {
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
     const hedge: HedgeOptions | false | undefined = options.hedge;
     const bad =
-      semanticsProblem(target, semantics) ??
+      semanticsProblem(target, semantics, this.#session) ??
       retryProblem(options.retry ?? {}) ??
       (hedge === undefined || hedge === false ? undefined : hedgeProblem(hedge, semantics));
     if (bad !== undefined) return refuse("invalid-argument", bad);
@@ -310,6 +336,49 @@ export class OncChannel {
     });
   }
 
+  /** What the server gives this client's calls. */
+  async guarantee(): Promise<ServerGuarantee> {
+    const session = this.#session;
+    if (session === undefined) return plainGuarantee("off");
+    await session.known(this.#now(), (open) => this.#drive.start(open));
+    const { facts } = session;
+    return facts === undefined ? plainGuarantee("none") : guaranteeOf(facts);
+  }
+
+  /** Lets calls go on after they have failed as `stale`. */
+  renew(): void {
+    this.#session?.renew();
+  }
+
+  /** Asks what became of a call that failed with this error. Rejects as `invalid-argument` for what is no such error. */
+  async settle(error: RpcError, timeoutMs: number = this.#timeoutMs): Promise<Settlement<unknown>> {
+    const badTimeout = timeoutProblem(timeoutMs);
+    if (badTimeout !== undefined) throw mistake(`timeoutMs ${badTimeout}`);
+    if (!(error instanceof RpcError)) throw mistake("$settle takes the RpcError of a call");
+    if (error.executed === "no") return { executed: "no" };
+    const asked = this.#session?.unsettled(error);
+    if (asked === undefined || this.#session === undefined) {
+      return { executed: "unknown", reason: "no server remembers the call: it was not made in a session that filters" };
+    }
+    const session = this.#session;
+    const deadline = this.#now() + timeoutMs;
+    for (let pauseMs: number = settlePauseMs.first; ; pauseMs = Math.min(pauseMs * 2, settlePauseMs.most)) {
+      let reason = "the server does not know yet";
+      try {
+        const result = await new Promise<Parameters<SessionClient["settlement"]>[0]>((resolve, reject) => {
+          this.#drive.start(session.statusCall(asked.seat, this.#now(), deadline, resolve, reject));
+        });
+        const settlement = session.settlement(result, asked.target, this.address);
+        if (settlement !== undefined) return settlement;
+      } catch (failure) {
+        if (!(failure instanceof RpcError) || !mayPass(failure.code) || failure.code === "closed") throw failure;
+        reason = failure.message;
+      }
+      if (this.#now() + pauseMs >= deadline) return { executed: "unknown", reason };
+      await sleep(this.#clock, pauseMs);
+    }
+  }
+
   async ready(): Promise<void> {
     await this.#drive.ready(() => !this.#engine.full);
   }
@@ -317,6 +386,21 @@ export class OncChannel {
   async close(): Promise<void> {
     await this.#drive.close();
   }
+}
+
+/** Between two questions about one call, in milliseconds. */
+const settlePauseMs = { first: 50, most: 1_000 } as const;
+
+function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const alarm = clock.alarm(resolve);
+    alarm.keepAlive(true);
+    alarm.set(clock.now() + ms);
+  });
+}
+
+function mistake(message: string): RpcError {
+  return new RpcError("invalid-argument", message, { executed: "no" });
 }
 
 /** At random, so that a client that starts again is not taken for its former self. */
@@ -336,13 +420,19 @@ function timeoutProblem(ms: number): string | undefined {
   return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
 }
 
-function semanticsProblem({ semantics: declared, narrowed, oneWay }: CallTarget, asked: Semantics): string | undefined {
+function semanticsProblem(
+  { semantics: declared, narrowed, oneWay }: CallTarget,
+  asked: Semantics,
+  session: SessionClient | undefined,
+): string | undefined {
   if (oneWay === true && asked !== declared) return oneWayGuarantee(asked);
   if (!narrows(declared, asked)) {
     const by = narrowed === true ? "this client is narrowed to" : "the contract declares";
     return `${by} ${declared}, which ${asked} would widen`;
   }
-  if (asked === "exactly-once" || declared === "exactly-once") return "this server cannot give exactly-once";
+  if (asked === "exactly-once" && session === undefined) {
+    return 'exactly-once needs a session, and this client has session "off"';
+  }
   return undefined;
 }
 

@@ -45,6 +45,10 @@ const controls = (service: { name: string; program: number; version: number }, c
     $ping: (options?: CallOptions) => channel.call(ping, [], { retry: false, ...options }),
     $ready: () => channel.ready(),
     $stats: () => channel.stats,
+    $guarantee: () => channel.guarantee(),
+    $renew: () => channel.renew(),
+    $settle: (_procedure: string, error: RpcError, options: { timeoutMs?: number | undefined } = {}) =>
+      channel.settle(error, options.timeoutMs),
     $close: () => channel.close(),
     [Symbol.asyncDispose]: () => channel.close(),
   };

@@ -31,9 +31,9 @@ import { laneCaller, type SessionLimits, SessionTable, sessionLimitDefaults, ses
 /** What a server allows its sessions; the reasons for the defaults are in docs/limits.md. */
 export type SessionOptions = { readonly [K in keyof SessionLimits]?: SessionLimits[K] | undefined };
 
-/** What is reported of a session that its caller does not have: nothing, so that nobody can find out which ones exist. */
-const served = (name: string, number: number, args: ServedProcedure["args"], result: ServedProcedure["result"]) =>
-  [number, { number, name, args, result }] as const;
+/** Without a result it is one-way: whoever cancels, acknowledges or ends waits for no answer, and learns nothing. */
+const served = (name: string, number: number, args: ServedProcedure["args"], result?: ServedProcedure["result"]) =>
+  [number, { number, name, args, result: result ?? nothing, oneWay: result === undefined }] as const;
 
 /** The session program as it is served. SESSION_CALL is not here: the engine makes a call of another procedure of it. */
 export const sessionProgram: ServedVersion = {
@@ -43,10 +43,10 @@ export const sessionProgram: ServedVersion = {
   procedures: new Map([
     served("null", 0, argsCodec([]), nothing),
     served("open", 1, argsCodec([xdrOpenArgs]), xdrOpenResult),
-    served("cancel", 3, argsCodec([xdrCancelArgs]), nothing),
-    served("ack", 4, argsCodec([xdrAckArgs]), nothing),
+    served("cancel", 3, argsCodec([xdrCancelArgs])),
+    served("ack", 4, argsCodec([xdrAckArgs])),
     served("status", 5, argsCodec([xdrStatusArgs]), xdrStatusResult),
-    served("close", 6, argsCodec([xdrSessionId]), nothing),
+    served("close", 6, argsCodec([xdrSessionId])),
   ]),
 };
 

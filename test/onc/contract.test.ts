@@ -26,7 +26,7 @@ describe("a contract", () => {
     await expect(client.write("a", 1, widened)).rejects.toThrow(
       /declares at-most-once, which at-least-once would widen/,
     );
-    await expect(client.read("a", { semantics: "exactly-once" })).rejects.toThrow(/cannot give exactly-once/);
+    await expect(client.read("a", { semantics: "exactly-once" })).rejects.toThrow(/exactly-once needs a session/);
     expect(await client.read("abc", { semantics: "maybe" })).toBe(3);
     await server.close();
   });

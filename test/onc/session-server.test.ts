@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type CallContext, type Handlers, type Procedure, Server, type ServerOptions } from "farcall";
 import { AuthStat, clientAuthSys, OncClient, type OncClientOptions, type OncService, oncProgram } from "farcall/onc";
 import { MemoryReplyStore, openSqliteReplyStore, type ReplyStore, type SqliteTransaction } from "farcall/store";
-import { decode, encode, string, struct, uint, type XdrCodec } from "farcall/xdr";
+import { decode, encode, nothing, string, struct, uint, type XdrCodec } from "farcall/xdr";
 import { afterEach, describe, expect, it } from "vitest";
 import { MemoryNetwork } from "../../src/net/index.js";
 import {
@@ -170,7 +170,11 @@ async function caller(network: MemoryNetwork, options: OncClientOptions) {
       xdrStatusResult,
     );
   };
-  const none: XdrCodec<unknown> = struct({});
+  /** One-way; what it does has been done when this resolves. */
+  const say = async <A>(procedure: number, args: XdrCodec<A>, value: A): Promise<void> => {
+    await client.call(target(procedure), args, value, nothing, { oneWay: true });
+    await turn();
+  };
   return {
     client,
     open,
@@ -182,10 +186,10 @@ async function caller(network: MemoryNetwork, options: OncClientOptions) {
     wait: (session: OpenOk, sequence: number, name: string, more = {}) =>
       call(session, sequence, 4, encode(string(99), name), more),
     cancel: ({ session }: OpenOk, sequence: number) =>
-      client.call(target(3), xdrCancelArgs, { session, number: { lane: 0, sequence } }, none),
+      say(3, xdrCancelArgs, { session, number: { lane: 0, sequence } }),
     acknowledge: ({ session }: OpenOk, sequence: number) =>
-      client.call(target(4), xdrAckArgs, { session, acknowledged: [{ lane: 0, sequence }] }, none),
-    end: ({ session }: OpenOk) => client.call(target(6), xdrSessionId, session, none),
+      say(4, xdrAckArgs, { session, acknowledged: [{ lane: 0, sequence }] }),
+    end: ({ session }: OpenOk) => say(6, xdrSessionId, session),
   };
 }
 

@@ -7,6 +7,7 @@ import type { HedgeOptions, RpcError, RpcErrorCode, RpcErrorDetails, Semantics }
 import { nothing, type XdrCodec } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
+import type { ClientSeat } from "../session/client-session.js";
 
 /** A procedure as a client calls it: what goes into the header, and the codecs. One serves all calls of it. */
 export interface CallTarget extends Target {
@@ -50,15 +51,19 @@ export interface CallLife {
 
 /**
  * Why a call is sent again: no answer came in time, its connection was lost, nobody listened where it came to, it has a
- * fresh credential, or it is hedged.
+ * fresh credential, it is hedged, or the server was busy.
  */
-export type RepeatReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge";
+export type RepeatReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge" | "busy";
 
-/** How an attempt failed. */
-export interface AttemptFailure {
+/** How a call failed. */
+export interface CallFailure {
   readonly code: RpcErrorCode;
   readonly message: string;
   readonly details?: Omit<RpcErrorDetails, "executed"> | undefined;
+}
+
+/** How an attempt failed, after which there may be another. */
+export interface AttemptFailure extends CallFailure {
   /** What the next transmission is for, if there is one. */
   readonly repeat: RepeatReason;
 }
@@ -92,6 +97,10 @@ export class ClientCall extends Evidence implements Identified {
   readonly retry: RetryPolicy | undefined;
   /** Undefined where it is not hedged. */
   readonly hedge: Hedge | undefined;
+  /** Its place in a session; undefined for a call that is made plainly, or has none yet. */
+  seat: ClientSeat | undefined = undefined;
+  /** Whether the server has said for good what became of it. */
+  answered = false;
   /** When to send it again, in milliseconds of the engine's clock. */
   retransmitAt: number = Number.POSITIVE_INFINITY;
   /** Whether it was already sent again with a fresh credential. */
@@ -125,6 +134,21 @@ export class ClientCall extends Evidence implements Identified {
 
   /** Whether the guarantee lets the client send it again although it may have run. */
   get repeatable(): boolean {
-    return this.semantics === "at-least-once";
+    return this.semantics === "at-least-once" || this.filtered;
   }
+
+  /** Whether the server remembers it: sent again, it does not run again. */
+  get filtered(): boolean {
+    return this.seat?.session.filters === true && isOnce(this.semantics);
+  }
+}
+
+/** Whether a guarantee keeps a call from running twice. */
+export function isOnce(semantics: Semantics): boolean {
+  return semantics === "at-most-once" || semantics === "exactly-once";
+}
+
+/** In the order in which calls were made: where they are sent again, they are sent again in it. */
+export function inOrder(a: ClientCall, b: ClientCall): number {
+  return a.startedAt - b.startedAt || (a.seat?.sequence ?? 0) - (b.seat?.sequence ?? 0);
 }

@@ -1,5 +1,5 @@
 import { PendingTable } from "../../call/pending.js";
-import { type NoRetry, noRetryText, type Pause, RetryPolicy } from "../../call/retry.js";
+import { mayPass, type NoRetry, noRetryText, type Pause, RetryPolicy } from "../../call/retry.js";
 import { coarseTimeline } from "../../call/steps.js";
 import {
   type ClientStats,
@@ -14,7 +14,8 @@ import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
 import { type Refusal, ReplyHeader, writeCallHeader, writeOpaqueAuth } from "../message.js";
 import { authStatName, ClntStat, clntStatus } from "../status.js";
-import type { AttemptFailure, ClientCall, RepeatReason } from "./client-call.js";
+import { type AttemptFailure, type CallTarget, ClientCall, inOrder, type RepeatReason } from "./client-call.js";
+import { remainingMs, SessionClient, type SessionClientOptions, sessionCallTarget } from "./session-client.js";
 
 /** Most calls of one client that may wait for an answer at once, unless a user says otherwise. */
 export const pendingCallsMax = 65_536;
@@ -45,6 +46,8 @@ export abstract class ClientEngine {
   /** How long it took to find and reach the peer, for time-lines. */
   reach: ReachTimes = {};
   peer: string;
+  /** The time as of the last event, in milliseconds of the caller's clock. */
+  now = 0;
 
   /** Is told of a call that is about to be sent again. */
   onRepeat: ((call: ClientCall, reason: RepeatReason) => void) | undefined = undefined;
@@ -59,6 +62,8 @@ export abstract class ClientEngine {
   #wakeDue = Number.POSITIVE_INFINITY;
   readonly #header = new ReplyHeader();
   readonly #pendingMax: number;
+  /** What makes calls in a session; undefined where all are made plainly. */
+  #session: SessionClient | undefined;
 
   constructor(options: ClientEngineOptions) {
     this.auth = options.auth;
@@ -97,13 +102,85 @@ export abstract class ClientEngine {
       );
       return;
     }
+    this.#admit(call);
+  }
+
+  #admit(call: ClientCall): void {
+    this.now = call.startedAt;
     this.pending.add(call);
     if (call.deadline < this.deadline) this.deadline = call.deadline;
+    if (this.#session?.takes(call) !== true) this.#transmit(call);
+  }
+
+  #transmit(call: ClientCall): void {
     try {
       this.submit(call);
     } catch (error) {
       this.#refuseArguments(call, error);
     }
+  }
+
+  /** Makes calls in a session from now on, where the server has sessions. */
+  useSession(options: SessionClientOptions): SessionClient {
+    const engine = this;
+    this.#session = new SessionClient(options, {
+      get deadline() {
+        return engine.deadline;
+      },
+      set deadline(due) {
+        engine.deadline = due;
+      },
+      get now() {
+        return engine.now;
+      },
+      doubles: this.doubles,
+      // Neither is it the user's call, nor may the user's calls leave no room for it.
+      start: (call) => this.#admit(call),
+      transmit: (call) => this.#transmit(call),
+      post: (target, args) => this.#post(target, args),
+      detach: (call) => this.#detach(call),
+      renumber: (call) => {
+        this.pending.remove(call);
+        this.pending.add(call);
+      },
+      fail: (call, { code, message, details }) => this.fail(call, this.now, code, message, details),
+      attemptFailed: (call, failure, pause) => this.attemptFailed(call, this.now, failure, pause),
+      unreached: (call, failure) => this.unreached(call, this.now, failure),
+      succeed: (call, r) => this.#decode(call, r, this.now),
+    });
+    return this.#session;
+  }
+
+  /** The call is not to be found where it was queued or sent any more, but goes on. */
+  #detach(call: ClientCall): void {
+    this.forget(call);
+    call.link = undefined;
+    call.message = undefined;
+    call.retransmitAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Makes a one-way call, if it can be sent at once. */
+  #post(target: CallTarget, args: readonly unknown[]): void {
+    const life = { semantics: "maybe", startedAt: this.now, deadline: this.now } as const;
+    const call = new ClientCall(target, args, life, ignore, ignore);
+    this.pending.add(call);
+    this.pending.remove(call);
+    this.post(call);
+  }
+
+  /** Encodes a call and sends it at once, or not at all. */
+  protected abstract post(call: ClientCall): void;
+
+  /** Whether the network may deliver what was sent once twice. */
+  protected abstract readonly doubles: boolean;
+
+  /** A call waits in vain for a connection: says whether it goes on waiting; otherwise it has ended. */
+  protected unreached(call: ClientCall, now: number, failure: AttemptFailure, forGood = false): boolean {
+    call.attempts++;
+    const why = !forGood && mayPass(failure.code) ? (call.retry ?? this.retry).obstacle(call) : "forbidden";
+    if (why === undefined) call.failed = failure;
+    else this.giveUp(call, now, failure, why);
+    return why === undefined;
   }
 
   /** Sends the call or queues it. Throws EncodeError when its arguments cannot be encoded. */
@@ -120,6 +197,8 @@ export abstract class ClientEngine {
 
   /** The call's caller does not want it any more. */
   cancel(call: ClientCall, reason: unknown, now: number): void {
+    this.now = now;
+    this.#session?.cancelled(call);
     this.fail(call, now, "cancelled", "cancelled by its caller", {
       cause: reason,
       status: clntStatus(ClntStat.RPC_FAILED),
@@ -128,6 +207,8 @@ export abstract class ClientEngine {
 
   /** Ends every call: the client is being closed. */
   close(now: number): void {
+    this.now = now;
+    this.#session?.close();
     this.pending.forEach((call) => {
       this.fail(call, now, "closed", "the client was closed", { status: clntStatus(ClntStat.RPC_FAILED) });
     });
@@ -135,6 +216,7 @@ export abstract class ClientEngine {
 
   /** Ends the calls whose deadline has passed. Subclasses add what else is due; they set `deadline` anew. */
   protected expire(now: number): void {
+    this.now = now;
     let next = Number.POSITIVE_INFINITY;
     this.pending.forEach((call) => {
       if (call.deadline <= now) this.#timeOut(call, now);
@@ -158,11 +240,14 @@ export abstract class ClientEngine {
 
   /** One attempt of a call has failed. It is tried again where its guarantee and its policy allow that, or ends. */
   protected attemptFailed(call: ClientCall, now: number, failure: AttemptFailure, pause: Pause): void {
-    const { semantics, executed, attempts, deadline } = call;
+    this.now = now;
+    const { semantics, executed, filtered, attempts, deadline } = call;
+    // Asking a server that remembers what became of a call costs it next to nothing.
+    const free = filtered && executed === "unknown" ? { ...pause, charged: false } : pause;
     const next =
       this.kept(call) === undefined
         ? "forbidden"
-        : (call.retry ?? this.retry).next({ semantics, executed, attempts, now, deadline }, pause);
+        : (call.retry ?? this.retry).next({ semantics, executed, filtered, attempts, now, deadline }, free);
     if (typeof next !== "number") return this.giveUp(call, now, failure, next);
     call.failed = failure;
     call.record?.enter("send");
@@ -198,15 +283,18 @@ export abstract class ClientEngine {
   protected wake(now: number): void {
     if (this.#wakeDue <= now) {
       this.#wakeDue = Number.POSITIVE_INFINITY;
+      const due: ClientCall[] = [];
       this.pending.forEach((call) => {
-        if (call.retransmitAt <= now) {
-          call.retransmitAt = Number.POSITIVE_INFINITY;
-          this.again(call, now);
-        }
-        if (call.retransmitAt < this.#wakeDue) this.#wakeDue = call.retransmitAt;
+        if (call.retransmitAt <= now) due.push(call);
+        else if (call.retransmitAt < this.#wakeDue) this.#wakeDue = call.retransmitAt;
       });
+      for (const call of due.sort(inOrder)) {
+        call.retransmitAt = Number.POSITIVE_INFINITY;
+        this.again(call, now);
+      }
     }
     if (this.#wakeDue < this.deadline) this.deadline = this.#wakeDue;
+    this.#session?.tick();
   }
 
   /** A one-way call is the transport's now: nothing more will be heard of it. */
@@ -225,15 +313,27 @@ export abstract class ClientEngine {
     call.record?.enter("marshal");
     this.#encodeHeader(w, call);
     call.argsAt = w.position;
-    const { args } = call.target;
-    if (this.auth.wrapArgs === undefined) args.encode(w, call.args);
-    else this.auth.wrapArgs(w, (inner) => args.encode(inner, call.args));
+    if (this.auth.wrapArgs === undefined) this.#encodeBody(w, call);
+    else this.auth.wrapArgs(w, (inner) => this.#encodeBody(inner, call));
     call.record?.enter("send");
+  }
+
+  #encodeBody(w: XdrWriter, call: ClientCall): void {
+    if (call.seat === undefined) call.target.args.encode(w, call.args);
+    else this.#session?.writeCall(w, call, call.seat);
+  }
+
+  /** Brings a message up to date that was encoded a while ago: less time is left. */
+  protected refresh(call: ClientCall, message: Uint8Array): void {
+    if (call.seat === undefined || this.auth.wrapArgs !== undefined) return;
+    const { buffer, byteOffset } = message;
+    const at = byteOffset + call.argsAt + remainingOffset;
+    new DataView(buffer).setUint32(at, remainingMs(call.deadline, this.now));
   }
 
   #encodeHeader(w: XdrWriter, call: ClientCall): void {
     const start = w.position;
-    writeCallHeader(w, call.id, call.target);
+    writeCallHeader(w, call.id, call.seat === undefined ? call.target : sessionCallTarget);
     writeOpaqueAuth(w, this.auth.credential());
     writeOpaqueAuth(w, this.auth.verifier(this.auth.constant ? noHeader : w.view().subarray(start)));
   }
@@ -288,6 +388,7 @@ export abstract class ClientEngine {
     const header = this.#header;
     const call = header.readXid(r) ? this.pending.find(header.xid) : undefined;
     // A call that is queued was not sent under this xid, so whatever this is does not answer it.
+    this.now = now;
     if (call === undefined || call.sentAt < 0) {
       this.strayReplies++;
       return undefined;
@@ -302,36 +403,62 @@ export abstract class ClientEngine {
       });
       return call;
     }
-    if (header.refusal === undefined) this.#succeed(call, r, buffer, end, now);
+    if (header.refusal === undefined) this.#succeed(call, r, now);
     else this.#refused(call, header.refusal, now);
     return call;
   }
 
-  #succeed(call: ClientCall, r: XdrReader, buffer: Uint8Array, end: number, now: number): void {
+  #succeed(call: ClientCall, r: XdrReader, now: number): void {
     if (!this.auth.accepted(this.#header.verifier)) {
       this.fail(call, now, "denied", "the reply's verifier is not the server's", {
         status: authStatus(7 /* AUTH_FAILED */),
       });
       return;
     }
+    const { unwrapResult } = this.auth;
+    let plain = r;
+    if (unwrapResult !== undefined) {
+      try {
+        plain = unwrapResult(r);
+      } catch (error) {
+        call.add("yes");
+        return this.#undecodable(call, error, now);
+      }
+    }
+    this.#decode(call, plain, now);
+  }
+
+  /** Takes what an accepted reply carries, or what STATUS tells of it. */
+  #decode(call: ClientCall, r: XdrReader, now: number): void {
+    if (call.seat !== undefined) {
+      try {
+        if (this.#session?.reads(r, call) !== true) return;
+      } catch (error) {
+        // It may say that the procedure ran, and it may not.
+        return this.#undecodable(call, error, now);
+      }
+    }
+    const from = r.position;
+    const end = from + r.remaining;
     let value: unknown;
-    const resultAt = r.position;
     try {
-      const plain = this.auth.unwrapResult === undefined ? r : this.auth.unwrapResult(r);
-      value = call.target.result.decode(plain);
-      plain.finish();
+      value = call.target.result.decode(r);
+      r.finish();
     } catch (error) {
       call.add("yes");
-      const explained = explainDecode(error, call.target.result.shape, buffer, resultAt, end);
-      this.fail(call, now, "bad-reply", `the result cannot be decoded: ${text(explained)}`, {
-        cause: explained,
-        status: clntStatus(ClntStat.RPC_CANTDECODERES),
-      });
-      return;
+      const bytes = r.viewOf(from, end);
+      return this.#undecodable(call, explainDecode(error, call.target.result.shape, bytes, 0, bytes.length), now);
     }
     if (!this.#end(call)) return;
     call.record?.end(call.transmissions, this.reach);
     call.resolve(value);
+  }
+
+  #undecodable(call: ClientCall, error: unknown, now: number): void {
+    this.fail(call, now, "bad-reply", `the result cannot be decoded: ${text(error)}`, {
+      cause: error,
+      status: clntStatus(ClntStat.RPC_CANTDECODERES),
+    });
   }
 
   #refused(call: ClientCall, refusal: Refusal, now: number): void {
@@ -397,7 +524,9 @@ export abstract class ClientEngine {
   ): void {
     if (!this.#end(call)) return;
     const timeline = this.#timelineOf(call, now);
-    call.reject(this.failure(call, code, message, { ...details, executed: call.executed, timeline }));
+    const error = this.failure(call, code, message, { ...details, executed: call.executed, timeline });
+    this.#session?.failed(call, error);
+    call.reject(error);
   }
 
   protected failure(call: ClientCall, code: RpcErrorCode, message: string, details: RpcErrorDetails): RpcError {
@@ -415,6 +544,7 @@ export abstract class ClientEngine {
     this.forget(call);
     call.message = undefined;
     call.release?.();
+    this.#session?.ended(call);
     return true;
   }
 
@@ -424,6 +554,10 @@ export abstract class ClientEngine {
 }
 
 const noHeader = new Uint8Array(0);
+const ignore = (): void => {};
+
+/** Where `call_head` has the time that remains: behind the session's id, the call's number, and what is acknowledged. */
+const remainingOffset = 20 + 8 + 4;
 
 function authStatus(why: number): ReturnType<typeof clntStatus> {
   return clntStatus(ClntStat.RPC_AUTHERROR, { why: { number: why, text: authStatName(why) } });

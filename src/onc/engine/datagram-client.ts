@@ -77,9 +77,9 @@ export class DatagramClientEngine extends ClientEngine {
     }
     if (this.#queue.size === 0 && this.#hasRoom(message.length)) {
       if (call.repeatable || this.keeps(call)) call.message = message;
-      this.#send(call, message, call.startedAt);
+      this.#send(call, message, this.now);
     } else if (this.#queuedBytes + message.length > this.#queueBytesMax) {
-      this.fail(call, call.startedAt, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
+      this.fail(call, this.now, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
         status: clntStatus(ClntStat.RPC_CANTSEND),
       });
     } else {
@@ -87,6 +87,14 @@ export class DatagramClientEngine extends ClientEngine {
       this.#queue.add(call);
       this.#queuedBytes += message.length;
     }
+  }
+
+  protected readonly doubles = true;
+
+  protected post(call: ClientCall): void {
+    this.#writer.reset();
+    this.encodeCall(this.#writer, call);
+    this.outbox.push(this.#writer.take());
   }
 
   /** Whether a message fits into the window; one alone always does. */
@@ -113,6 +121,7 @@ export class DatagramClientEngine extends ClientEngine {
       this.#flyingBytes += message.length;
       call.attempts++;
     }
+    if (call.transmissions > 0 || call.startedAt < now) this.refresh(call, message);
     call.transmissions++;
     call.record?.enter("network");
     if (call.transmissions > 1) this.retransmissions++;

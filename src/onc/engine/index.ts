@@ -20,6 +20,7 @@ export {
 } from "./server-call.js";
 export { ServerEngine } from "./server-engine.js";
 export { principalOf } from "./session-call.js";
+export { SessionClient, type SessionClientOptions } from "./session-client.js";
 export {
   StreamClientEngine,
   type StreamClientOptions,

@@ -1,9 +1,9 @@
-import { mayPass, type Pause } from "../../call/retry.js";
+import type { Pause } from "../../call/retry.js";
 import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
-import { type AttemptFailure, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
+import { type AttemptFailure, type CallTarget, ClientCall, inOrder, nullTarget } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 
@@ -98,6 +98,17 @@ export class StreamClientEngine extends ClientEngine {
     };
   }
 
+  /** TCP delivers nothing twice. */
+  protected readonly doubles = false;
+
+  protected post(call: ClientCall): void {
+    const { link } = this;
+    if (link === undefined || link.congested) return;
+    const at = link.outbox.size;
+    this.encodeCall(link.outbox.begin(), call);
+    link.outbox.commit(at);
+  }
+
   protected submit(call: ClientCall): void {
     const { link } = this;
     if (link === undefined || link.congested || this.#queue.size > 0) {
@@ -118,7 +129,7 @@ export class StreamClientEngine extends ClientEngine {
       call.message = w.view().slice(at + 4);
       call.argsAt -= at + 4;
     }
-    this.#sent(link, call, call.startedAt);
+    this.#sent(link, call, this.now);
   }
 
   #enqueue(call: ClientCall): void {
@@ -128,7 +139,7 @@ export class StreamClientEngine extends ClientEngine {
     const size = scratch.position;
     if (this.#queuedBytes + size > this.#queueBytesMax) {
       // Not an encoding error: the call is refused as busy, by way of the same door.
-      this.fail(call, call.startedAt, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
+      this.fail(call, this.now, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
         status: clntStatus(ClntStat.RPC_CANTSEND),
       });
       return;
@@ -207,6 +218,7 @@ export class StreamClientEngine extends ClientEngine {
 
   /** A connection is there; what is queued goes to its outbox. */
   opened(now: number): StreamLink {
+    this.now = now;
     const link = new StreamLink(now, this.#options);
     this.link = link;
     this.sendQueued(now);
@@ -217,11 +229,13 @@ export class StreamClientEngine extends ClientEngine {
   sendQueued(now: number): void {
     const { link } = this;
     if (link === undefined || link.congested) return;
+    this.now = now;
     for (const call of this.#queue) {
       if (link.outbox.size >= outboxFlushBytes) return;
       this.#queue.delete(call);
       const message = call.message as Uint8Array;
       this.#queuedBytes -= message.length;
+      this.refresh(call, message);
       link.outbox.append(message);
       if (call.sentAt >= 0) this.retransmissions++;
       if (!this.keeps(call)) call.message = undefined;
@@ -243,10 +257,13 @@ export class StreamClientEngine extends ClientEngine {
       repeat: "connection-lost",
     };
     const unwritten = { ...failure, message: `the connection was lost before the call was written${because(reason)}` };
+    const sent: ClientCall[] = [];
     this.pending.forEach((call) => {
-      if (call.link !== link) return;
-      this.attemptFailed(call, now, call.target.oneWay === true ? unwritten : failure, resent);
+      if (call.link === link) sent.push(call);
     });
+    for (const call of sent.sort(inOrder)) {
+      this.attemptFailed(call, now, call.target.oneWay === true ? unwritten : failure, resent);
+    }
   }
 
   /**
@@ -262,13 +279,8 @@ export class StreamClientEngine extends ClientEngine {
       details: { cause: error.cause ?? error, status: error.status },
       repeat: "connection-lost",
     };
-    const passing = !forGood && mayPass(error.code);
-    for (const call of this.#queue) {
-      call.attempts++;
-      const why = passing ? (call.retry ?? this.retry).obstacle(call) : "forbidden";
-      if (why === undefined) call.failed = failure;
-      else this.giveUp(call, now, failure, why);
-    }
+    this.now = now;
+    for (const call of this.#queue) this.unreached(call, now, failure, forGood);
   }
 
   /**

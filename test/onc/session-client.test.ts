@@ -1,0 +1,577 @@
+import {
+  type Client,
+  type ConnectOptions,
+  connect,
+  type Procedure,
+  RpcError,
+  Server,
+  type ServerOptions,
+} from "farcall";
+import { type OncService, oncProgram } from "farcall/onc";
+import { MemoryReplyStore } from "farcall/store";
+import { string, uint, type XdrCodec } from "farcall/xdr";
+import { afterEach, describe, expect, it } from "vitest";
+import { MemoryNetwork } from "../../src/net/index.js";
+import type { Stream } from "../../src/net/stream.js";
+import { SESSION_PROGRAM } from "../../src/onc/session/session.js";
+import { HandClock, machineWith, turn } from "../support/hand-clock.js";
+
+// farcall's client and server in one session, over a network whose connections a test may cut, and a clock that it moves.
+
+interface Bank {
+  pay: Procedure<[amount: number], number>;
+  read: Procedure<[key: number], number, "at-least-once">;
+  wait: Procedure<[name: string], string>;
+  fail: Procedure<[], number>;
+}
+const BankV1: OncService<Bank> = oncProgram<Bank>({
+  name: "BANK",
+  program: 0x2000_0b02,
+  version: 1,
+  procedures: {
+    pay: { number: 1, name: "PAY", args: [uint], result: uint },
+    read: { number: 2, name: "READ", args: [uint], result: uint, semantics: "at-least-once" },
+    wait: { number: 3, name: "WAIT", args: [string(99)], result: string(99) },
+    fail: { number: 4, name: "FAIL", args: [], result: uint },
+  },
+});
+
+/** A network whose connections can be cut from outside, and whose messages are noted. */
+class CutNetwork extends MemoryNetwork {
+  readonly open = new Set<Stream>();
+  connects = 0;
+
+  override async connect(name: string): Promise<Stream> {
+    const stream = await super.connect(name);
+    this.connects++;
+    this.open.add(stream);
+    return stream;
+  }
+
+  /** Cuts every connection: what was written and has not arrived is lost. */
+  cut(): void {
+    for (const stream of this.open) stream.destroy(new Error("cut"));
+    this.open.clear();
+  }
+}
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface World {
+  readonly clock: HandClock;
+  readonly network: CutNetwork;
+  readonly log: string[];
+  readonly waiting: Map<string, { readonly finish: (value: string) => void; readonly signal: AbortSignal }>;
+  /** Starts a server, another run of it, where the last one was. */
+  start(options?: ServerOptions, lifetime?: "per-session"): Promise<Server>;
+  connect(options?: ConnectOptions): Promise<Client<Bank>>;
+}
+
+function world(): World {
+  const clock = new HandClock();
+  const network = new CutNetwork();
+  const log: string[] = [];
+  const waiting: World["waiting"] = new Map();
+  const machine = machineWith(clock);
+  return {
+    clock,
+    network,
+    log,
+    waiting,
+    async start(options?: ServerOptions, lifetime?: "per-session") {
+      const server = new Server({ machine, network, onError: () => {}, ...options });
+      cleanups.push(() => server.close({ drainMs: 0 }));
+      const make = () => {
+        let paid = 0;
+        return {
+          pay(amount: number) {
+            log.push(`pay ${amount}`);
+            paid += amount;
+            return paid;
+          },
+          read(key: number) {
+            log.push(`read ${key}`);
+            return key;
+          },
+          wait(name: string, { signal }: { signal: unknown }) {
+            log.push(`wait ${name}`);
+            return new Promise<string>((finish) => waiting.set(name, { finish, signal: signal as AbortSignal }));
+          },
+          fail(): number {
+            log.push("fail");
+            throw new Error("no");
+          },
+        };
+      };
+      if (lifetime === undefined) server.export(BankV1, make());
+      else server.export(BankV1, make, { lifetime });
+      await server.listen("memory://bank");
+      return server;
+    },
+    async connect(options = {}) {
+      const client = await connect(BankV1, "memory://bank", { machine, network, session: "auto", ...options });
+      cleanups.push(() => client.$close());
+      return client;
+    },
+  };
+}
+
+/** How a call that is not waited for yet will have ended. */
+function end(call: Promise<unknown>): Promise<unknown> {
+  return call.catch((error: unknown) => error);
+}
+
+describe("a call in a session", () => {
+  it("survives the loss of its connection, and runs once", async () => {
+    const { start, connect, network, waiting, log, clock } = world();
+    await start();
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    network.cut();
+    await clock.pass(100);
+    expect(network.connects).toBe(2);
+    expect(waiting.get("a")?.signal.aborted).toBe(false);
+    waiting.get("a")?.finish("done");
+    expect(await call).toBe("done");
+    expect(log).toEqual(["wait a"]);
+  });
+
+  it("gets the reply that was lost with its connection", async () => {
+    const { start, connect, network, waiting, log, clock } = world();
+    await start();
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    waiting.get("a")?.finish("done");
+    network.cut();
+    await clock.pass(100);
+    expect(await call).toBe("done");
+    expect(log).toEqual(["wait a"]);
+  });
+
+  it("survives many losses with many calls under way, each of which runs once", async () => {
+    const { start, connect, network, clock, log } = world();
+    await start();
+    const bank = await connect();
+    await bank.pay(0);
+    const calls: Promise<number>[] = [];
+    for (let i = 1; i <= 600; i++) {
+      calls.push(bank.pay(1));
+      if (i % 50 === 0) {
+        await turn();
+        network.cut();
+        await clock.pass(3_000);
+      }
+    }
+    await clock.pass(3_000);
+    const values = await Promise.all(calls);
+    expect(new Set(values).size).toBe(600);
+    expect(log).toHaveLength(601);
+  });
+
+  it("is settled by STATUS when the server has started again: done, as its store says", async () => {
+    const { start, connect, network, waiting, log, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const first = await start({ replyCache: { store } });
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    waiting.get("a")?.finish("done");
+    network.cut();
+    await first.close({ drainMs: 0 });
+    await start({ replyCache: { store } });
+    await clock.pass(5_000);
+    expect(await call).toBe("done");
+    expect(log).toEqual(["wait a"]);
+  });
+
+  it("is settled by STATUS when the server has started again: never arrived, so it is made anew", async () => {
+    const { start, connect, network, log, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const first = await start({ replyCache: { store } });
+    const bank = await connect();
+    await bank.pay(1);
+    const call = bank.pay(2);
+    // Cut before anything of it has arrived.
+    await Promise.resolve();
+    network.cut();
+    await first.close({ drainMs: 0 });
+    await start({ replyCache: { store } });
+    await clock.pass(5_000);
+    expect(await call).toBe(2);
+    expect(log).toEqual(["pay 1", "pay 2"]);
+  });
+
+  it("is settled by STATUS when the server has started again: lost with the run that had it", async () => {
+    const { start, connect, network, log, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const first = await start({ replyCache: { store, owner: "bank" } });
+    const bank = await connect();
+    const call = end(bank.wait("a"));
+    await turn();
+    network.cut();
+    void first.close({ drainMs: 0 });
+    await turn();
+    await start({ replyCache: { store, owner: "bank" } });
+    await clock.pass(5_000);
+    expect(await call).toMatchObject({ code: "unavailable", executed: "unknown" });
+    expect((await call) as Error).toHaveProperty("message", expect.stringMatching(/died while it ran the call/));
+    expect(log).toEqual(["wait a"]);
+    // The new session works.
+    expect(await bank.pay(1)).toBe(1);
+  });
+
+  it("stays unknown when the server has lost its memory: nobody guesses", async () => {
+    const { start, connect, network, log, clock } = world();
+    const first = await start();
+    const bank = await connect();
+    const call = end(bank.wait("a"));
+    await turn();
+    network.cut();
+    await first.close({ drainMs: 0 });
+    await start();
+    await clock.pass(5_000);
+    expect(await call).toMatchObject({ code: "unavailable", executed: "unknown" });
+    expect(log).toEqual(["wait a"]);
+  });
+
+  it("that may run twice is made anew at once", async () => {
+    const { start, connect, network, log, clock } = world();
+    const first = await start();
+    const bank = await connect();
+    await bank.read(1);
+    const call = bank.read(2);
+    await Promise.resolve();
+    network.cut();
+    await first.close({ drainMs: 0 });
+    await start();
+    await clock.pass(5_000);
+    expect(await call).toBe(2);
+    expect(log).toEqual(["read 1", "read 2"]);
+  });
+
+  it("that throws says that it ran", async () => {
+    const { start, connect } = world();
+    await start();
+    const bank = await connect();
+    await expect(bank.fail()).rejects.toMatchObject({ code: "server-error", executed: "yes", attempts: 1 });
+  });
+
+  it("tells the server its deadline, and its end: by the clock, and by its caller", async () => {
+    const { start, connect, waiting, clock } = world();
+    await start();
+    const bank = await connect();
+    const timed = end(bank.wait("timed", { timeoutMs: 500 }));
+    const abort = new AbortController();
+    const cancelled = end(bank.wait("cancelled", { signal: abort.signal }));
+    await turn();
+    const signal = (name: string) => waiting.get(name)?.signal;
+    expect(signal("cancelled")?.aborted).toBe(false);
+    abort.abort();
+    await turn();
+    expect(signal("cancelled")?.aborted).toBe(true);
+    expect(await cancelled).toMatchObject({ code: "cancelled", executed: "unknown" });
+    expect(signal("timed")?.aborted).toBe(false);
+    await clock.pass(501);
+    expect(signal("timed")?.aborted).toBe(true);
+    expect(await timed).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
+    for (const { finish } of waiting.values()) finish("");
+  });
+
+  it("that nobody acknowledges by another call is acknowledged soon", async () => {
+    const { start, connect, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    await start({ replyCache: { store } });
+    const bank = await connect();
+    for (let i = 0; i < 5; i++) await bank.pay(1);
+    expect(store.size.entries).toBeGreaterThan(0);
+    await clock.pass(250);
+    // What is left is that everything up to the last call is refused.
+    expect(store.size.entries).toBe(1);
+    expect(bank.$stats().strayReplies).toBe(0);
+  });
+
+  it("that is slow does not hold up those behind it", async () => {
+    const { start, connect, waiting, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    await start({ replyCache: { store }, sessions: { sessionWindow: 4 } });
+    const bank = await connect();
+    const slow = bank.wait("slow");
+    for (let i = 0; i < 40; i++) await bank.pay(1);
+    await clock.pass(250);
+    expect(store.size.entries).toBeLessThan(30);
+    waiting.get("slow")?.finish("");
+    await slow;
+  });
+
+  it("waits for its place where the server lets no more be under way", async () => {
+    const { start, connect, waiting } = world();
+    await start({ sessions: { sessionWindow: 2, sessionLanesMax: 2 } });
+    const bank = await connect();
+    const calls = ["a", "b", "c", "d", "e", "f"].map((name) => bank.wait(name));
+    await turn();
+    expect([...waiting.keys()]).toEqual(["a", "b", "c", "d"]);
+    for (const name of ["a", "b", "c", "d"]) waiting.get(name)?.finish(name);
+    await turn();
+    for (const name of ["e", "f"]) waiting.get(name)?.finish(name);
+    expect(await Promise.all(calls)).toEqual(["a", "b", "c", "d", "e", "f"]);
+  });
+});
+
+describe("$settle", () => {
+  it.each([
+    ["that it ran, with its value", "finish", { executed: "yes", ok: true, value: "late" }],
+    ["that it never will have run", "lose", { executed: "no" }],
+  ])("learns %s", async (_what, how, expected) => {
+    const { start, connect, network, waiting, clock, log } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    let server = await start({ replyCache: { store } });
+    const bank = await connect();
+    await bank.pay(1);
+    if (how === "lose") await server.close({ drainMs: 0 });
+    const failed = end(bank.wait("a", { timeoutMs: 500 }));
+    if (how === "lose") {
+      // It is on its way over a connection that is about to be found dead.
+      await turn();
+      expect(await Promise.race([failed, Promise.resolve("pending")])).toBe("pending");
+    }
+    await turn();
+    network.cut();
+    await clock.pass(600);
+    const error = (await failed) as RpcError;
+    expect(error).toMatchObject({ code: "deadline-exceeded" });
+    if (how === "lose") {
+      server = await start({ replyCache: { store } });
+      if (error.executed === "no") return;
+    } else {
+      expect(error.executed).toBe("unknown");
+      waiting.get("a")?.finish("late");
+      await turn();
+    }
+    const settled = bank.$settle("wait", error);
+    await clock.pass(5_000);
+    expect(await settled).toEqual(expected);
+    expect(log.filter((line) => line === "wait a").length).toBe(how === "finish" ? 1 : 0);
+  });
+
+  it("fences a call that is still on its way: it never runs", async () => {
+    const { start, connect, clock, log } = world();
+    await start();
+    const bank = await connect();
+    await bank.pay(1);
+    const abort = new AbortController();
+    // Encoded, and cancelled before the turn ends in which it would be written: the server may have it or not.
+    const failed = end(bank.pay(2, { signal: abort.signal }));
+    abort.abort();
+    const error = (await failed) as RpcError;
+    expect(error).toMatchObject({ code: "cancelled", executed: "unknown" });
+    const settled = bank.$settle("pay", error);
+    await clock.pass(1_000);
+    const settlement = await settled;
+    expect(settlement.executed).toBe(log.includes("pay 2") ? "yes" : "no");
+  });
+
+  it("waits for a call that runs, as long as it is told to", async () => {
+    const { start, connect, waiting, clock } = world();
+    await start();
+    const bank = await connect();
+    const failed = end(bank.wait("a", { timeoutMs: 500 }));
+    await turn();
+    await clock.pass(600);
+    const error = (await failed) as RpcError;
+    const impatient = bank.$settle("wait", error, { timeoutMs: 300 });
+    await clock.pass(400);
+    expect(await impatient).toMatchObject({ executed: "unknown" });
+    const patient = bank.$settle("wait", error);
+    await clock.pass(300);
+    waiting.get("a")?.finish("late");
+    await clock.pass(2_000);
+    expect(await patient).toEqual({ executed: "yes", ok: true, value: "late" });
+  });
+
+  it("knows at once what needs no question, and refuses what is no failure of a call", async () => {
+    const { start, connect } = world();
+    await start();
+    const bank = await connect();
+    const no = new RpcError("busy", "no", { executed: "no" });
+    expect(await bank.$settle("pay", no)).toEqual({ executed: "no" });
+    const foreign = new RpcError("unavailable", "?", { executed: "unknown" });
+    expect(await bank.$settle("pay", foreign)).toMatchObject({ executed: "unknown" });
+    await expect(bank.$settle("pay", new Error("x") as RpcError)).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(bank.$settle("pay", foreign, { timeoutMs: 0 })).rejects.toMatchObject({ code: "invalid-argument" });
+  });
+});
+
+describe("state at the server", () => {
+  it("that hangs on the session survives its connection, and its loss is told instead of hidden", async () => {
+    const { start, connect, network, clock } = world();
+    const first = await start({}, "per-session");
+    const bank = await connect();
+    expect(await bank.pay(5)).toBe(5);
+    network.cut();
+    const again = bank.pay(5);
+    await clock.pass(3_000);
+    expect(await again).toBe(10);
+    network.cut();
+    await first.close({ drainMs: 0 });
+    await start({}, "per-session");
+    const lost = end(bank.pay(1));
+    await clock.pass(3_000);
+    expect(await lost).toMatchObject({ code: "stale", executed: "no" });
+    await expect(bank.pay(1)).rejects.toMatchObject({ code: "stale", executed: "no" });
+    bank.$renew();
+    expect(await bank.pay(1)).toBe(1);
+  });
+
+  it("ends when the client starts again under its name", async () => {
+    const { start, connect, waiting, network } = world();
+    await start({}, "per-session");
+    const bank = await connect({ clientName: "robot" });
+    const orphan = end(bank.wait("a"));
+    await turn();
+    const { signal } = waiting.get("a") ?? {};
+    // The same process may have two clients of one name.
+    await (await connect({ clientName: "robot" })).pay(1);
+    expect(signal?.aborted).toBe(false);
+    const machine = machineWith(new HandClock());
+    const reborn = await connect({ clientName: "robot", machine, network });
+    expect(await reborn.pay(1)).toBe(1);
+    expect(signal?.aborted).toBe(true);
+    waiting.get("a")?.finish("");
+    await bank.$close();
+    await orphan;
+  });
+});
+
+describe("a server without sessions", () => {
+  it("is called plainly, and the client says what that means", async () => {
+    const { start, connect, log } = world();
+    await start({ sessions: false });
+    const bank = await connect();
+    expect(await bank.pay(1)).toBe(1);
+    expect(await bank.$guarantee()).toMatchObject({ session: "none", filters: false });
+    expect(log).toEqual(["pay 1"]);
+  });
+
+  it("is not asked again by the next client", async () => {
+    const { start, connect } = world();
+    const asked: number[] = [];
+    await start({
+      sessions: false,
+      auth: [
+        {
+          flavor: 0,
+          authenticate: ({ program }) => {
+            asked.push(program);
+            return { identity: { flavor: "none", verified: false }, verifier: { flavor: 0, body: new Uint8Array(0) } };
+          },
+        },
+      ],
+    });
+    for (let i = 0; i < 2; i++) await (await connect()).pay(1);
+    expect(asked).toEqual([SESSION_PROGRAM, BankV1.program, BankV1.program]);
+  });
+
+  it("is not called at all where a session is required", async () => {
+    const { start, connect, log } = world();
+    await start({ sessions: false });
+    const bank = await connect({ session: "require" });
+    await expect(bank.pay(1)).rejects.toMatchObject({ code: "unimplemented", executed: "no" });
+    const ordered = await connect({ order: "fifo" });
+    await expect(ordered.pay(1)).rejects.toMatchObject({ code: "unimplemented", executed: "no" });
+    await bank.$ping();
+    expect(log).toEqual([]);
+  });
+
+  it.each([
+    ["keeps silent about a program that it does not have", (): Promise<never> => new Promise(() => {}), 1],
+    [
+      "hangs up on whoever asks",
+      (network: CutNetwork): never => {
+        network.cut();
+        throw new Error("gone");
+      },
+      // Once may be chance, so it is asked twice.
+      3,
+    ],
+  ])("that %s is called plainly, and loses no call by having been asked", async (_what, open, connects) => {
+    const { start, connect, network, clock, log } = world();
+    // A program of the same number that is no session program of ours.
+    const odd = oncProgram<{ open: Procedure<[Uint8Array], number> }>({
+      name: "ODD",
+      program: SESSION_PROGRAM,
+      version: 1,
+      procedures: { open: { number: 1, name: "OPEN", args: [opaqueRest], result: uint } },
+    });
+    const server = await start({ sessions: false });
+    server.export(odd, { open: () => open(network) });
+    const bank = await connect();
+    const call = bank.pay(1);
+    await clock.pass(5_000);
+    expect(await call).toBe(1);
+    expect(await bank.pay(1)).toBe(2);
+    expect(log).toEqual(["pay 1", "pay 1"]);
+    expect(network.connects).toBe(connects);
+  });
+});
+
+/** Whatever is left. */
+const opaqueRest: XdrCodec<Uint8Array> = {
+  encode: (w, v) => w.bytes(v),
+  decode: (r) => r.view(r.remaining),
+  shape: { kind: "opaque", length: 0, fixed: false },
+};
+
+describe("order", () => {
+  it("fifo runs calls one after another, also over the loss of a connection", async () => {
+    const { start, connect, network, waiting, log, clock } = world();
+    await start();
+    const bank = await connect({ order: "fifo" });
+    const calls = ["a", "b", "c"].map((name) => bank.wait(name));
+    await turn();
+    expect(log).toEqual(["wait a"]);
+    network.cut();
+    await clock.pass(3_000);
+    for (const name of ["a", "b", "c"]) {
+      waiting.get(name)?.finish(name);
+      await turn();
+    }
+    expect(await Promise.all(calls)).toEqual(["a", "b", "c"]);
+    expect(log).toEqual(["wait a", "wait b", "wait c"]);
+  });
+});
+
+it.each([
+  [{ session: "always" }, /session must be "off", "auto" or "require"/],
+  [{ order: "lifo" }, /order must be "fifo"/],
+  [{ order: "fifo", session: "off" }, /order "fifo" needs a session/],
+  [{ clientName: "x".repeat(256) }, /clientName must be of at most 255 bytes/],
+])("an option that makes no sense is refused: %j", async (options, message) => {
+  const { start, connect } = world();
+  await start();
+  const refused = connect(options as ConnectOptions);
+  await expect(refused).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
+  await expect(refused).rejects.toThrow(message);
+});
+
+it("says what the server gives", async () => {
+  const { start, connect } = world();
+  await start({ sessions: { sessionLeaseMs: 7_000 }, replyCache: { replyWindowMs: 9_000 } });
+  const bank = await connect();
+  expect(await bank.$guarantee()).toEqual({
+    session: "open",
+    guarantees: ["maybe", "at-least-once", "at-most-once"],
+    filters: true,
+    durable: false,
+    shared: false,
+    remembersMs: 9_000,
+    leaseMs: 7_000,
+    text: expect.stringMatching(/runs once, for as long as the server runs/),
+  });
+  const off = await connect({ session: "off" });
+  expect(await off.$guarantee()).toMatchObject({ session: "off", filters: false });
+});

@@ -7,15 +7,40 @@ import {
   type Timeline,
 } from "../model/index.js";
 import { channelOf } from "./channels.js";
-import type { ClientCallEnd, ClientCallError, ClientCallStart, ProcedureNames } from "./events.js";
+import type { ClientCallEnd, ClientCallError, ClientCallStart, ClientRetry, ProcedureNames } from "./events.js";
 
 const started = channelOf("farcall:client:call:start");
 const ended = channelOf("farcall:client:call:end");
 const failed = channelOf("farcall:client:call:error");
+const repeated = channelOf("farcall:client:retry");
 
 /** Whether anybody wants to know about the calls of clients. */
 export function clientCallsObserved(): boolean {
   return started.hasSubscribers || ended.hasSubscribers || failed.hasSubscribers;
+}
+
+/** What is known of a call before it is made. */
+export interface ClientCallDescription {
+  readonly names: ProcedureNames;
+  readonly address: string;
+  readonly semantics: Semantics;
+  readonly context: CallContext | undefined;
+  readonly traceparent: string | undefined;
+}
+
+/** Makes a call, and tells of it where anybody wants to know. `make` is given the watch, if there is one. */
+export function watchClientCall<T>(
+  describe: () => ClientCallDescription,
+  make: (watch: ClientCallWatch | undefined) => Promise<T>,
+): Promise<T> {
+  if (!clientCallsObserved()) return make(undefined);
+  const watch = new ClientCallWatch(describe());
+  return watch.around(() => make(watch));
+}
+
+/** Tells of a call that is about to be sent again. */
+export function publishRetry(event: ClientRetry): void {
+  if (repeated.hasSubscribers) repeated.publish(event);
 }
 
 /** One call that is watched at the client: the object that the channels give from its start to its end. */
@@ -32,13 +57,7 @@ export class ClientCallWatch implements ClientCallStart {
   timeline: Timeline | undefined = undefined;
   error: RpcError | undefined = undefined;
 
-  constructor(
-    names: ProcedureNames,
-    address: string,
-    semantics: Semantics,
-    context: CallContext | undefined,
-    traceparent: string | undefined,
-  ) {
+  constructor({ names, address, semantics, context, traceparent }: ClientCallDescription) {
     this.protocol = names.protocol;
     this.service = names.service;
     this.procedure = names.procedure;

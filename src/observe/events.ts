@@ -80,6 +80,7 @@ export interface ClientDisconnect {
  * - `connection-lost`: it goes over the next connection
  * - `hedge`: the answer takes longer than the call's `hedge.afterMs`
  * - `refused`: nobody listened where the datagram came to
+ * - `busy`: the server asked for a pause
  * - `credential`: the server refused the credential, and there is a fresh one
  */
 export type RetryReason = "no-answer" | "connection-lost" | "refused" | "credential" | "hedge" | "busy";

@@ -264,7 +264,13 @@ export class OncChannel {
   /** Makes a call that is watched from outside. */
   #watched(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const { semantics = target.semantics, context, traceparent = context?.traceparent } = options;
-    const watch = new ClientCallWatch(namesOf(target), this.address, semantics, context, traceparent);
+    const watch = new ClientCallWatch({
+      names: namesOf(target),
+      address: this.address,
+      semantics,
+      context,
+      traceparent,
+    });
     return watch.around(() => this.#callWith(target, args, options, watch));
   }
 

@@ -14,7 +14,7 @@ export function methodOf({ service, procedure }: ProcedureNames): string | undef
 
 /** The system by the convention's name, or the protocol's own where the convention has none. */
 export function systemOf({ protocol }: ProcedureNames): string {
-  return protocol === "onc" ? "onc_rpc" : protocol === "xmlrpc" ? "xml_rpc" : protocol;
+  return protocol === "onc" ? "onc_rpc" : protocol;
 }
 
 /** Which procedure: for spans and for metrics. */
@@ -27,6 +27,12 @@ export function methodAttributes(names: ProcedureNames): Attributes {
     "rpc.method": methodOf(names) ?? "_OTHER",
     ...(names.service === undefined ? {} : { "rpc.service": names.service }),
   };
+}
+
+/** The name of a method that no contract names: only for spans, since there may be any number of them. */
+export function originalAttributes(names: ProcedureNames): Attributes {
+  if (methodOf(names) !== undefined || names.procedure === undefined) return {};
+  return { "rpc.method_original": names.procedure };
 }
 
 /** Which procedure, in ONC RPC's terms. A program without a name goes by its number, as with rpcinfo. */
@@ -61,6 +67,8 @@ const transports: Readonly<Record<string, string>> = {
 /** Takes an address apart, as far as it has parts. */
 export function endpointOf(text: string): Endpoint {
   const [, scheme = "", rest = ""] = /^([a-z+]+):(?:\/\/)?(.*)$/s.exec(text) ?? [];
+  const socket = /^(?:http|scgi)\+unix$/.test(scheme) ? /^(.*?)(?::\/|$)/s.exec(rest)?.[1] : undefined;
+  if (socket !== undefined) return { address: socket, port: undefined, transport: "unix" };
   const transport = transports[scheme];
   if (transport === undefined || transport === "unix") return { address: rest || text, port: undefined, transport };
   const [, host = "", port] = /^(\[[^\]]*\]|[^:/]*)(?::(\d+))?/.exec(rest) ?? [];

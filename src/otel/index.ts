@@ -10,7 +10,7 @@
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Attributes, Context, Histogram, Meter, Span, Tracer } from "@opentelemetry/api";
-import { isTraceparent } from "../model/index.js";
+import { isTraceparent, type RpcError } from "../model/index.js";
 import type { ClientCallStart, DiagnosticEvents, ServerCallStart } from "../observe/events.js";
 import { type AcceptStat, ClntStat } from "../onc/status.js";
 import {
@@ -18,6 +18,7 @@ import {
   methodAttributes,
   methodOf,
   oncAttributes,
+  originalAttributes,
   peerAttributes,
   serverAttributes,
   systemOf,
@@ -95,6 +96,7 @@ function instrumentClients(api: Api, tracer: Tracer, meter: Meter): (() => void)
           startTime: startedAt,
           attributes: {
             ...attributes,
+            ...originalAttributes(event),
             ...oncAttributes(event),
             ...peerAttributes(event.address),
             "farcall.semantics": event.semantics,
@@ -112,11 +114,10 @@ function instrumentClients(api: Api, tracer: Tracer, meter: Meter): (() => void)
     }),
     listen("farcall:client:call:error", (event) => {
       const { error, executed } = event;
-      const status =
-        event.protocol === "onc" && error.status !== undefined ? clntStatNames.get(error.status.number) : "";
+      const status = statusOf(event, error);
       calls.get(event)?.span.setAttribute("farcall.transmissions", error.transmissions);
       const attributes = { "error.type": error.code, "farcall.executed": executed };
-      end(event, status ? { ...attributes, "rpc.status_code": status } : attributes, error);
+      end(event, status === undefined ? attributes : { ...attributes, "rpc.status_code": status }, error);
     }),
     listen("farcall:client:retry", ({ call, reason, transmission }) => {
       const span = call === undefined ? undefined : calls.get(call)?.span;
@@ -148,6 +149,7 @@ function instrumentServers(api: Api, tracer: Tracer, meter: Meter): (() => void)
           startTime: startedAt,
           attributes: {
             ...attributes,
+            ...originalAttributes(event),
             ...oncAttributes(event),
             ...serverAttributes(event.address),
             ...clientAttributes(event.caller.address),
@@ -177,6 +179,12 @@ function instrumentServers(api: Api, tracer: Tracer, meter: Meter): (() => void)
       );
     }),
   ];
+}
+
+/** A failure's status by its name in C, or by the protocol's own number. */
+function statusOf({ protocol }: ClientCallStart, { status }: RpcError): string | undefined {
+  if (status === undefined) return undefined;
+  return protocol === "onc" ? clntStatNames.get(status.number) : String(status.number);
 }
 
 const clntStatNames: ReadonlyMap<number, string> = new Map(

@@ -22,6 +22,8 @@ import {
 } from "../model/index.js";
 import type { ExchangeTransport } from "../net/exchange.js";
 import { type ExchangeAddress, formatExchangeAddress, parseExchangeAddress } from "../net/exchange-address.js";
+import type { ClientCallWatch } from "../observe/client.js";
+import type { ClientCallStart, ProcedureNames } from "../observe/events.js";
 import { tellSafely } from "../observe/safely.js";
 import { settingsOf, type XmlRpcOptions } from "./codec/options.js";
 import {
@@ -34,7 +36,8 @@ import {
   type Place,
 } from "./engine/index.js";
 import { authorization, checkHeaders, type HttpAuth } from "./headers.js";
-import { hasFreeHeaders, machine as ownMachine, transportTo } from "./platform.js";
+import { hasFreeHeaders, machine as ownMachine, publishRetry, transportTo, watchClientCall } from "./platform.js";
+import { xmlRpc } from "./protocol.js";
 import { type Redirects, redirected } from "./redirect.js";
 import type { TransportOptions } from "./transport-options.js";
 
@@ -138,6 +141,10 @@ export class XmlRpcChannel {
     });
     const transport = (origin: string): ExchangeTransport =>
       origin === this.#place.origin ? first : connect(parseExchangeAddress(origin));
+    this.#engine.onRepeat = ({ target, transmissions, life }, reason) => {
+      const call = life.record?.subject as ClientCallStart | undefined;
+      publishRetry({ ...namesOf(target), address: this.address, transmission: transmissions + 1, reason, call });
+    };
     this.#drive = new ExchangeClientDrive(this.#engine, transport, machine.clock);
   }
 
@@ -168,19 +175,34 @@ export class XmlRpcChannel {
 
   /** Makes a call. Never throws: every mistake is a rejection. */
   call(target: CallTarget, args: readonly unknown[], options: OwnCallOptions = {}): Promise<unknown> {
+    const { semantics = target.semantics, context, traceparent = context?.traceparent } = options;
+    return watchClientCall(
+      () => ({ names: namesOf(target), address: this.address, semantics, context, traceparent }),
+      (watch) => this.#call(target, args, options, watch),
+    );
+  }
+
+  #call(
+    target: CallTarget,
+    args: readonly unknown[],
+    options: OwnCallOptions,
+    watch: ClientCallWatch | undefined,
+    startedAt: number = this.#drive.now(),
+    record: CallRecord | undefined = this.#recordOf(options.explain, startedAt, watch),
+  ): Promise<unknown> {
     const drive = this.#drive;
-    const startedAt = drive.now();
     const refuse = (code: RpcErrorCode, message: string, cause?: unknown): Promise<never> =>
       Promise.reject(
         new RpcError(code, `${target.name} to ${this.address}: ${message}`, {
           executed: "no",
           peer: this.address,
           cause,
+          timeline: record?.end(0, this.#engine.reach),
         }),
       );
     if (drive.closed) return refuse("closed", "the client was closed");
     const { timeoutMs = this.#timeoutMs, context, semantics = target.semantics, headers, progress } = options;
-    const { traceparent = context?.traceparent } = options;
+    const traceparent = watch === undefined ? (options.traceparent ?? context?.traceparent) : watch.traceparent;
     const hedge: HedgeOptions | false | undefined = options.hedge;
     const badTimeout = timeoutProblem(timeoutMs);
     const problem =
@@ -203,14 +225,12 @@ export class XmlRpcChannel {
       // It says what it keeps replies in with its first answer, whatever that is.
       this.#asked = true;
       const ask = this.call(pingTarget, [], { timeoutMs, signal: options.signal, retry: false });
-      return ask.then(
-        () => this.call(target, args, options),
-        (error: unknown) => {
-          if (error instanceof RpcError && isAnswer(error)) return this.call(target, args, options);
-          this.#asked = false;
-          throw error;
-        },
-      );
+      const make = (): Promise<unknown> => this.#call(target, args, options, watch, startedAt, record);
+      return ask.then(make, (error: unknown) => {
+        if (error instanceof RpcError && isAnswer(error)) return make();
+        this.#asked = false;
+        throw error;
+      });
     }
     const retry = options.retry === undefined ? undefined : this.#retry.narrowed(options.retry);
     return new Promise((resolve, reject) => {
@@ -222,7 +242,7 @@ export class XmlRpcChannel {
           retry,
           startedAt,
           deadline: Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY),
-          record: this.#recordOf(options.explain, startedAt),
+          record,
           traceparent,
           headers,
           progress: progress === undefined ? undefined : (told) => tellSafely(() => progress(told)),
@@ -237,14 +257,20 @@ export class XmlRpcChannel {
   }
 
   /** What measures a call's steps; undefined where nobody asks. */
-  #recordOf(explain: CallOptions["explain"], startedAt: number): CallRecord | undefined {
+  #recordOf(
+    explain: CallOptions["explain"],
+    startedAt: number,
+    watch: ClientCallWatch | undefined,
+  ): CallRecord | undefined {
     const asked = [explain, this.#explain].filter((tell) => tell !== undefined);
-    if (asked.length === 0) return undefined;
+    if (asked.length === 0 && watch === undefined) return undefined;
     return new CallRecord({
       now: () => this.#drive.now(),
       startedAt,
       asksServer: false,
+      subject: watch,
       tell: (timeline) => {
+        if (watch !== undefined) watch.timeline = timeline;
         for (const tell of asked) tellSafely(() => tell(timeline));
       },
     });
@@ -257,6 +283,17 @@ export class XmlRpcChannel {
   close(): void {
     this.#drive.close();
   }
+}
+
+/** A procedure for those who watch. A method that is called without a contract goes by its own name. */
+function namesOf({ name, method, procedure }: CallTarget): ProcedureNames {
+  const dot = procedure === undefined ? -1 : name.lastIndexOf(".");
+  return {
+    protocol: xmlRpc.name,
+    service: dot < 0 ? undefined : name.slice(0, dot),
+    procedure: dot < 0 ? method : name.slice(dot + 1),
+    numbers: undefined,
+  };
 }
 
 /** A harmless question that any XML-RPC server answers, be it by a fault. */

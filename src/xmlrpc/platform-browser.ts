@@ -16,6 +16,14 @@ export const machine: Machine = {
 
 export const hasFreeHeaders = false;
 
+// There are no diagnostics channels.
+
+export function publishRetry(): void {}
+
+export function watchClientCall<T>(_describe: unknown, make: (watch: undefined) => Promise<T>): Promise<T> {
+  return make(undefined);
+}
+
 export function transportTo(address: ExchangeAddress, { cookies }: TransportOptions): ExchangeTransport {
   if (address.scheme === "http" || address.scheme === "https") return new FetchTransport(address, { cookies });
   const text = `${formatExchangeAddress(address)} cannot be reached from a browser: it has http: and https: only`;

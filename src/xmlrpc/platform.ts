@@ -5,6 +5,8 @@ import { HttpTransport } from "../net/http-client.js";
 import { ScgiTransport } from "../net/scgi-client.js";
 import type { TransportOptions } from "./transport-options.js";
 
+export { publishRetry, watchClientCall } from "../observe/client.js";
+
 // What a client needs of the runtime that it is in. This file is for Node and whatever has its modules; bundlers for
 // browsers take platform-browser.ts in its place, by the package's `imports`.
 

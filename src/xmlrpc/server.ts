@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { MaybePromise } from "../call/reply-cache.js";
+import { ServerRecord } from "../call/steps.js";
 import type { Alarm } from "../drive/clock.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { listenScgi } from "../drive/scgi-server.js";
@@ -19,6 +20,8 @@ import { type FetchPeer, serveFetch } from "../net/fetch-server.js";
 import { serveHttp } from "../net/http-exchange.js";
 import { listenHttp } from "../net/http-server.js";
 import type { TlsServerCredentials } from "../net/tls.js";
+import type { ProcedureNames } from "../observe/events.js";
+import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../observe/server.js";
 import { type Settings, settingsOf, type XmlRpcOptions } from "./codec/options.js";
 import type { XmlRpcProcedure } from "./codec/procedure.js";
 import {
@@ -29,10 +32,13 @@ import {
   type ReadCall,
   type Request,
   readFarcallHeader,
+  type ServedMethod,
+  type ServerCall,
   writeFarcallHeader,
 } from "./engine/index.js";
 import { HttpFace, type HttpFaceOptions, plain } from "./http-face.js";
 import { Idempotency, type IdempotencyOptions, type Kept, keyOf } from "./idempotency.js";
+import { xmlRpc } from "./protocol.js";
 import type { XmlRpcService } from "./service.js";
 
 /** What a server reports beside an error of a handler. */
@@ -54,6 +60,8 @@ export interface XmlRpcServerLimits extends Omit<ExchangeLimits, "bodySizeMax"> 
 export interface XmlRpcServerOptions<Tx = unknown> extends XmlRpcServerLimits, XmlRpcOptions, HttpFaceOptions {
   /** Refuses a call before its handler runs, by answering false. Asked for each inner call of a `system.multicall`. */
   readonly authorize?: ((context: CallContext & { readonly method: string }) => MaybePromise<boolean>) | undefined;
+  /** Records the steps of every call at the server, and is given them once its answer is made. */
+  readonly explain?: ((call: ServerCallResult) => void) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
   readonly onError?: ((error: unknown, call: FailedXmlRpcCall) => void) | undefined;
   /** TLS for `https:` addresses. */
@@ -118,7 +126,11 @@ export class XmlRpcServer {
     this.#settings = settings;
     this.#methods = new MethodTable(settings, options.introspection !== false, options.multicall !== false);
     const report = (error: unknown, call: CallContext, label: string): void => this.#report(error, call.caller, label);
-    this.#dispatcher = new Dispatcher(this.#methods, settings, { authorize: options.authorize, report });
+    this.#dispatcher = new Dispatcher(this.#methods, settings, {
+      authorize: options.authorize,
+      report,
+      invoke: (method, args, call) => this.#invoke(method, args, call),
+    });
     this.#face = new HttpFace(options);
     this.#load = new ExchangeLoad({ ...options, bodySizeMax: settings.documentSizeMax });
     this.#idempotency =
@@ -365,6 +377,28 @@ export class XmlRpcServer {
     return encoding === "utf-8" ? "text/xml" : `text/xml; charset=${encoding}`;
   }
 
+  /** Calls a handler, and tells those who watch. */
+  #invoke(method: ServedMethod, args: readonly unknown[], call: ServerCall): unknown {
+    const { explain } = this.#options;
+    if (explain === undefined && !serverCallsObserved()) return method.invoke(args, call);
+    const { clock } = this.#machine;
+    const record = new ServerRecord(() => clock.now(), call.arrivedAt);
+    const watch = new ServerCallWatch(namesOf(method), call.caller, undefined, call.traceparent);
+    call.record = record;
+    call.onEnd = (failure) => {
+      // Whether a transaction was rolled back is not known here.
+      if (failure !== undefined) {
+        watch.fail(failure.error, call.transaction === undefined ? failure.executed : "unknown");
+      }
+      watch.end(record, explain);
+    };
+    watch.start();
+    call.traceparent = watch.traceparent;
+    record.enter("execute");
+    const { run } = watch;
+    return run === undefined ? method.invoke(args, call) : run(() => method.invoke(args, call));
+  }
+
   #report(error: unknown, caller: Caller, procedure: string): void {
     const { onError } = this.#options;
     if (onError === undefined) return this.#tell(error, procedure);
@@ -419,7 +453,7 @@ export { XmlRpcServer as ProtocolServer };
 class RunningRequest implements Request {
   readonly #head: ServedHead;
   readonly #identity: Identity;
-  readonly #arrivedAt: number;
+  readonly arrivedAt: number;
   #caller: Caller | undefined;
   #aborter: AbortController | undefined;
   #reason: unknown;
@@ -428,7 +462,7 @@ class RunningRequest implements Request {
   constructor(head: ServedHead, identity: Identity, arrivedAt: number) {
     this.#head = head;
     this.#identity = identity;
-    this.#arrivedAt = arrivedAt;
+    this.arrivedAt = arrivedAt;
   }
 
   get caller(): Caller {
@@ -439,7 +473,7 @@ class RunningRequest implements Request {
 
   get deadline(): number | undefined {
     const { timeoutMs } = readFarcallHeader(this.#head.header("farcall"));
-    return timeoutMs === undefined ? undefined : this.#arrivedAt + timeoutMs;
+    return timeoutMs === undefined ? undefined : this.arrivedAt + timeoutMs;
   }
 
   get traceparent(): string | undefined {
@@ -466,6 +500,12 @@ const unknownCaller: Identity = { flavor: "none", verified: false };
 
 function busy(text: string): ExchangeResponse {
   return plain(503, text, { "Retry-After": "1", Farcall: "executed=no" });
+}
+
+/** A procedure for those who watch. A method without a contract goes by its own name. */
+function namesOf({ procedure, label, key, name }: ServedMethod): ProcedureNames {
+  const service = procedure === undefined ? undefined : label.slice(0, -key.length - 1);
+  return { protocol: xmlRpc.name, service, procedure: procedure === undefined ? name : key, numbers: undefined };
 }
 
 /** Calls the handler; one of procedure 0 need not be there. */

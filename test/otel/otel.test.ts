@@ -23,6 +23,7 @@ import { type CallContext, type Client, connect, MemoryNetwork, Server } from "f
 import { OncClient, type OncService, oncProgram, type Procedure } from "farcall/onc";
 import { type Instrumentation, instrument } from "farcall/otel";
 import { nothing, uint } from "farcall/xdr";
+import { int, method, XmlRpcClient, xmlRpcService } from "farcall/xmlrpc";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildCli } from "../support/cli.js";
 import { run } from "../support/processes.js";
@@ -329,6 +330,37 @@ describe("a trace", () => {
     });
     await here.client.buy(1);
     expect(parentOf(spanOf(SpanKind.CLIENT, "SHOP_PROG/price"))).toBe(step);
+  });
+
+  it("goes on at the server over XML-RPC, whose spans have its names", async () => {
+    const Sums = xmlRpcService({ add: method("sums.add", { params: [int, int], result: int }) });
+    await using server = new Server();
+    server.export(Sums, { add: (a, b) => a + b });
+    const address = await server.listen("http://127.0.0.1:0");
+    await using client = await connect(Sums, address);
+    expect(await client.add(1, 2)).toBe(3);
+    const sent = spanOf(SpanKind.CLIENT, "sums/add");
+    const ran = await spanOfSoon(SpanKind.SERVER, "sums/add");
+    expect(parentOf(ran)).toBe(sent.spanContext().spanId);
+    expect(ran.spanContext().traceId).toBe(sent.spanContext().traceId);
+    expect(ran.parentSpanContext?.isRemote).toBe(true);
+    expect(sent.attributes).toMatchObject({
+      [incubating.ATTR_RPC_SYSTEM_NAME]: "xmlrpc",
+      [incubating.ATTR_RPC_METHOD]: "sums/add",
+      [ATTR_SERVER_ADDRESS]: "127.0.0.1",
+      [incubating.ATTR_SERVER_PORT]: Number(new URL(address).port),
+      [incubating.ATTR_NETWORK_TRANSPORT]: "tcp",
+      "farcall.executed": "yes",
+    });
+    await using classic = new XmlRpcClient(address);
+    await classic.execute("sums.nothing").catch(() => {});
+    expect(spanOf(SpanKind.CLIENT, "xmlrpc").attributes).toMatchObject({
+      [incubating.ATTR_RPC_METHOD]: "_OTHER",
+      [incubating.ATTR_RPC_METHOD_ORIGINAL]: "sums.nothing",
+      [incubating.ATTR_RPC_STATUS_CODE]: "-32601",
+      [ATTR_ERROR_TYPE]: "unimplemented",
+      "farcall.executed": "no",
+    });
   });
 
   it("goes on without a context manager, by passing the context on", async () => {

@@ -62,6 +62,8 @@ export class ClientEngine {
   /** Attempts that are to be given up. The caller empties it after whatever it tells the engine. */
   readonly aborted: Attempt[] = [];
   reach: ReachTimes = {};
+  /** Is told of a call that is to be sent again. */
+  onRepeat: ((call: ClientCall, reason: "busy" | "connection-lost") => void) | undefined = undefined;
   readonly #options: ClientEngineOptions;
   readonly #calls = new Set<ClientCall>();
   #queue: ClientCall[] = [];
@@ -439,6 +441,8 @@ export class ClientEngine {
       { retryAfterMs: pauseMs, charged: call.transmissions > 0 },
     );
     if (typeof due === "string") return this.#fail(call, now, code, `${text}${noRetryText(due)}`, details);
+    life.record?.enter("send");
+    if (call.transmissions > 0) this.onRepeat?.(call, code === "busy" ? "busy" : "connection-lost");
     call.state = "pausing";
     call.due = due;
     if (due < this.deadline) this.deadline = due;

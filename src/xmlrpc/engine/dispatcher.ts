@@ -35,6 +35,8 @@ export interface Answer {
 export interface DispatchHost {
   /** Whether this caller may make this call; absent where everybody may make every call. */
   readonly authorize?: ((call: ServerCall) => MaybePromise<boolean>) | undefined;
+  /** Calls the handler; default: nothing stands around that. */
+  readonly invoke?: ((method: ServedMethod, args: readonly unknown[], call: ServerCall) => unknown) | undefined;
   /** A handler failed, or its result cannot be encoded. The caller learns only that something went wrong. */
   report(error: unknown, call: ServerCall, label: string): void;
 }
@@ -120,7 +122,8 @@ export class Dispatcher {
 
   #call(method: ServedMethod, args: readonly unknown[], call: ServerCall): MaybePromise<Ended> {
     try {
-      const value = method.invoke(args, call);
+      const { invoke } = this.#host;
+      const value = invoke === undefined ? method.invoke(args, call) : invoke(method, args, call);
       if (!isPromise(value)) return { method, call, value };
       return Promise.resolve(value).then(
         (result): Ended => ({ method, call, value: result }),
@@ -132,6 +135,7 @@ export class Dispatcher {
   }
 
   #failed(error: unknown, method: ServedMethod, call: ServerCall, executed: Executed): Ended {
+    call.onEnd?.({ error, executed });
     if (error instanceof XmlRpcFault) return { fault: error, executed };
     this.#host.report(error, call, method.label);
     return { fault: executed === "yes" ? procedureFailed : serverFailed, executed };
@@ -140,13 +144,13 @@ export class Dispatcher {
   #answer(ended: Ended): Answer {
     if (ended.fault === undefined) {
       const { method, call, value } = ended;
+      call.record?.enter("reply");
       try {
-        return {
-          body: encodeResponse(value, this.#settings, method.procedure?.result),
-          executed: "yes",
-          failed: false,
-        };
+        const body = encodeResponse(value, this.#settings, method.procedure?.result);
+        call.onEnd?.(undefined);
+        return { body, executed: "yes", failed: false };
       } catch (error) {
+        call.onEnd?.({ error, executed: "yes" });
         this.#host.report(error, call, method.label);
         return this.#answer({ fault: badResult, executed: "yes" });
       }
@@ -193,9 +197,13 @@ export class Dispatcher {
   #inner(ended: Ended): { readonly text: string; readonly executed: Executed } {
     if (ended.fault === undefined) {
       const { method, call, value } = ended;
+      call.record?.enter("reply");
       try {
-        return { text: encodeInnerResult(value, this.#settings, method.procedure?.result), executed: "yes" };
+        const text = encodeInnerResult(value, this.#settings, method.procedure?.result);
+        call.onEnd?.(undefined);
+        return { text, executed: "yes" };
       } catch (error) {
+        call.onEnd?.({ error, executed: "yes" });
         this.#host.report(error, call, method.label);
         return this.#inner({ fault: badResult, executed: "yes" });
       }

@@ -1,4 +1,5 @@
-import type { CallContext, Caller, ContextSignal } from "../../model/index.js";
+import type { ServerRecord } from "../../call/steps.js";
+import type { CallContext, Caller, ContextSignal, Executed } from "../../model/index.js";
 
 /** The part of `AbortController` that a call needs; declared here because the core compiles without Node and DOM. */
 export interface Aborter {
@@ -14,6 +15,8 @@ export interface Request {
   readonly traceparent: string | undefined;
   /** What the reply store gave an exactly-once call to work in. */
   readonly transaction: unknown;
+  /** When it was read, in milliseconds of the server's clock. */
+  readonly arrivedAt: number;
   /** Made when the first handler looks at its signal. */
   readonly aborter: Aborter;
 }
@@ -21,6 +24,9 @@ export interface Request {
 /** One call at the server: what handlers get as their context. */
 export class ServerCall implements CallContext {
   readonly #request: Request;
+  #traceparent: string | undefined;
+  /** Measures its steps; undefined where nobody asks. */
+  record: ServerRecord | undefined = undefined;
   /** Of the method on the wire, such as `calc.add`. */
   readonly method: string;
   /** In the contract, such as `add`; without one, the method's. */
@@ -32,12 +38,21 @@ export class ServerCall implements CallContext {
     this.procedure = procedure;
   }
 
+  /** Is told how the call ended: with what went wrong, or with nothing. */
+  onEnd: ((failure: { readonly error: unknown; readonly executed: Executed } | undefined) => void) | undefined =
+    undefined;
+
   get signal(): ContextSignal {
     return this.#request.aborter.signal;
   }
 
   get deadline(): number | undefined {
     return this.#request.deadline;
+  }
+
+  /** When its request was read, in milliseconds of the server's clock. */
+  get arrivedAt(): number {
+    return this.#request.arrivedAt;
   }
 
   get caller(): Caller {
@@ -54,6 +69,11 @@ export class ServerCall implements CallContext {
   }
 
   get traceparent(): string | undefined {
-    return this.#request.traceparent;
+    return this.#traceparent ?? this.#request.traceparent;
+  }
+
+  /** Whoever watches the call puts another trace into its place. */
+  set traceparent(traceparent: string | undefined) {
+    this.#traceparent = traceparent;
   }
 }

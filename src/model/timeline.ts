@@ -4,7 +4,7 @@
  * | step | what happens in it | measured by |
  * |---|---|---|
  * | `client` | the call's options are checked | client |
- * | `stub` | the call gets its identity and its place among those that wait for an answer | client |
+ * | `stub` | the call gets its identity: its place among those that wait for an answer, and in the session | client |
  * | `marshal` | header and arguments are encoded | client |
  * | `send` | the message waits for the connection, for the peer to read, and for the socket to take it | client |
  * | `network` | from there until the answer's bytes are here, less what the server spent; both directions, and all transmissions | client |

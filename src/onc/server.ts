@@ -298,6 +298,8 @@ export class OncServer {
   #watch(call: ServerCall, record: ServerRecord): ServerCallWatch["run"] {
     const { explain } = this.#options;
     if (explain === undefined && !serverCallsObserved()) return undefined;
+    // What sessions say to each other is not the user's.
+    if (call.served === sessionProgram) return undefined;
     const watch = new ServerCallWatch(namesOfServed(call), call.caller, call.link.local, call.traceparent);
     record.subject = watch;
     record.onEnd = () => watch.end(record, explain);

@@ -38,20 +38,24 @@ function toldBy(stderr: string): Record<string, string> {
 const all = (names: readonly string[], what: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, what]));
 
-describe("farcall call --explain", () => {
+describe("farcall call --explain of a farcall server", () => {
   const server = new Server({ onError: () => {} });
   let address = "";
+  let udp = "";
   beforeAll(async () => {
     const [, v2] = loadInterface(probe).services;
-    server.export(v2 as NonNullable<typeof v2>, {
-      rest: () => {
-        throw new Error("no rest");
-      },
-      newer: () => new Promise(() => {}),
-    });
+    server.export(v2 as NonNullable<typeof v2>, { rest: () => {}, newer: () => new Promise(() => {}) });
     address = await server.listen("tcp://127.0.0.1:0");
+    udp = await server.listen("udp://127.0.0.1:0");
   });
   afterAll(() => server.close({ drainMs: 0 }));
+
+  it.each(["tcp", "udp"])("prints all ten steps over %s, and the result alone on stdout", async (transport) => {
+    const at = transport === "tcp" ? address : udp;
+    const { code, stdout, stderr } = await farcall(["call", at, probe, "rest", "--version", "2", "--explain"]);
+    expect([code, stdout]).toEqual([0, "null\n"]);
+    expect(toldBy(stderr)).toEqual(all(steps, "timed"));
+  });
 
   it("prints the steps of a call that fails, beside its failure and with the same exit code", async () => {
     const { code, stdout, stderr } = await farcall([

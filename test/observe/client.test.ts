@@ -125,6 +125,27 @@ describe("the channels of a client", () => {
     expect(events.of("farcall:client:call:end")[0]?.traceparent).toBe(mine);
   });
 
+  it("carry the trace to the handler of a server that has sessions, and to no other", async () => {
+    const network = new MemoryNetwork();
+    await using server = new Server({ network });
+    const seen: (string | undefined)[] = [];
+    server.export(CounterV1, {
+      add: (number, context) => {
+        seen.push(context.traceparent);
+        return number;
+      },
+      read: () => 7,
+      fail: () => {},
+    });
+    const address = await server.listen("memory://counter");
+    for (const session of ["require", "off"] as const) {
+      await using client = await connect(CounterV1, address, { network, session });
+      await client.add(1, { traceparent });
+      await client.add(1);
+    }
+    expect(seen).toEqual([traceparent, undefined, undefined, undefined]);
+  });
+
   it("refuse a subscriber's trace that is none, as they would the caller's", async () => {
     await using here = await served();
     const put = (message: unknown): void => {
@@ -133,6 +154,20 @@ describe("the channels of a client", () => {
     subscribe("farcall:client:call:start", put);
     await expect(here.client.add(1)).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
     unsubscribe("farcall:client:call:start", put);
+  });
+
+  it("change nothing on the wire: a server that could tell its times is not asked for them", async () => {
+    const network = new MemoryNetwork();
+    await using server = new Server({ network });
+    server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {} });
+    const address = await server.listen("memory://counter");
+    await using client = await connect(CounterV1, address, { network, session: "require" });
+    using events = listenTo(...calls, "farcall:server:call:start", "farcall:server:call:end");
+    await client.add(1);
+    // Nor is anything told of what the two say to each other to open the session.
+    expect(events.names).toEqual(["client:call:start", "server:call:start", "server:call:end", "client:call:end"]);
+    expect(events.of("farcall:client:call:end")[0]?.timeline.serverTold).toBe(false);
+    expect(events.of("farcall:server:call:end")[0]?.steps).toHaveLength(4);
   });
 
   it("tell of connections: made, lost, made again for a call that may run twice, and refused", async () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, MemoryNetwork, RpcError, Server, type Timeline } from "farcall";
+import { callSteps, connect, MemoryNetwork, RpcError, Server, type Timeline } from "farcall";
 import { type OncService, oncProgram, type Procedure } from "farcall/onc";
 import { nothing, uint } from "farcall/xdr";
 import { afterAll, describe, expect, it } from "vitest";
@@ -28,6 +28,7 @@ function expectWhole({ steps, totalMs }: Timeline): void {
 
 interface Meter {
   read: Procedure<[number: number], number>;
+  slow: Procedure<[milliseconds: number], number>;
   hang: Procedure<[], void>;
 }
 const MeterV1: OncService<Meter> = oncProgram<Meter>({
@@ -37,13 +38,23 @@ const MeterV1: OncService<Meter> = oncProgram<Meter>({
   procedures: {
     read: { number: 1, name: "READ", args: [uint], result: uint },
     hang: { number: 2, name: "HANG", args: [], result: nothing },
+    slow: { number: 3, name: "SLOW", args: [uint], result: uint },
   },
 });
 
 async function served(address: string) {
   const network = new MemoryNetwork();
   const server = new Server({ network });
-  server.export(MeterV1, { read: (number) => number, hang: () => new Promise(() => {}) });
+  server.export(MeterV1, {
+    read: (number) => number,
+    hang: () => new Promise(() => {}),
+    // How long it took, in microseconds.
+    slow: async (milliseconds) => {
+      const since = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      return Math.floor((performance.now() - since) * 1_000);
+    },
+  });
   const bound = await server.listen(address);
   return {
     address: bound,
@@ -72,6 +83,46 @@ describe("a call that is explained", () => {
     expect(timeline.transmissions).toBe(1);
     expect(timeline.connectMs).toBeGreaterThanOrEqual(0);
     expectWhole(timeline);
+  });
+
+  it.each([
+    "tcp://127.0.0.1:0",
+    "udp://127.0.0.1:0",
+    `unix:${join(folder, "t")}`,
+    "memory://meter",
+    "memory+datagram://meter",
+  ])("has all ten steps in a session over %s: the server tells its own", async (address) => {
+    await using here = await served(address);
+    await using client = await connect(MeterV1, here.address, { network: here.network, session: "require" });
+    const told: Timeline[] = [];
+    const explain = (timeline: Timeline): void => void told.push(timeline);
+    for (const number of [7, 8]) expect(await client.read(number, { explain })).toBe(number);
+    expect(told).toHaveLength(2);
+    for (const timeline of told) {
+      expect(timeline.steps.map(({ step }) => step)).toEqual(callSteps);
+      expect(timeline.steps.filter(({ side }) => side === "server").map(({ step }) => step)).toEqual(
+        callSteps.slice(5, 9),
+      );
+      expect(timeline.serverTold).toBe(true);
+      expectWhole(timeline);
+    }
+    // Who does not ask is not told, and a failure tells nothing.
+    const failed: unknown = await client.hang({ timeoutMs: 20, explain }).catch((error: unknown) => error);
+    expect((failed as RpcError).timeline).toMatchObject({ serverTold: false });
+  });
+
+  it("is told by the server how long its handler took, in a session", async () => {
+    await using here = await served("memory://meter");
+    await using client = await connect(MeterV1, here.address, { network: here.network, session: "require" });
+    let told: Timeline | undefined;
+    // The handler's own measure, so that no time is assumed.
+    expect(await client.slow(30, { explain: (timeline) => (told = timeline) })).toBeGreaterThan(0);
+    const took = await client.slow(30, { explain: (timeline) => (told = timeline) });
+    const execute = told?.steps.find(({ step }) => step === "execute")?.durationMs ?? 0;
+    const network = told?.steps.find(({ step }) => step === "network")?.durationMs ?? 0;
+    // The wire has microseconds, and the handler's promise is seen a turn later.
+    expect(execute * 1_000).toBeGreaterThanOrEqual(took - 1);
+    expect(network + execute).toBeLessThanOrEqual(told?.totalMs ?? 0);
   });
 
   it("is explained to the client's own option too, and calls without one to that alone", async () => {

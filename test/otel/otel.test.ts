@@ -106,7 +106,12 @@ interface Served extends AsyncDisposable {
   readonly address: string;
 }
 
-async function served(more: { nested?: (context: CallContext) => Promise<number> } = {}): Promise<Served> {
+interface ServedOptions {
+  readonly nested?: (context: CallContext) => Promise<number>;
+  readonly session?: "require" | "off";
+}
+
+async function served(more: ServedOptions = {}): Promise<Served> {
   const server = new Server({ onError: () => {} });
   server.export(ShopV2, {
     buy: async (number, context) => (more.nested === undefined ? number : await more.nested(context)),
@@ -117,7 +122,7 @@ async function served(more: { nested?: (context: CallContext) => Promise<number>
     hang: () => new Promise(() => {}),
   });
   const address = await server.listen("tcp://127.0.0.1:0");
-  const client = await connect(ShopV2, address, { timeoutMs: 10_000 });
+  const client = await connect(ShopV2, address, { timeoutMs: 10_000, session: more.session ?? "off" });
   return {
     client,
     address,
@@ -330,6 +335,26 @@ describe("a trace", () => {
     });
     await here.client.buy(1);
     expect(parentOf(spanOf(SpanKind.CLIENT, "SHOP_PROG/price"))).toBe(step);
+  });
+
+  it("goes on at a server that has sessions, and in whatever it calls", async () => {
+    await using below = await served({ session: "require" });
+    await using here = await served({
+      session: "require",
+      nested: (handled) => below.client.price(1, { context: handled }),
+    });
+    const outer = tracer.startSpan("outer");
+    await context.with(trace.setSpan(context.active(), outer), () => here.client.buy(1));
+    await spanOfSoon(SpanKind.SERVER, "SHOP_PROG/buy");
+    const path = [
+      spanOf(SpanKind.CLIENT, "SHOP_PROG/buy"),
+      spanOf(SpanKind.SERVER, "SHOP_PROG/buy"),
+      spanOf(SpanKind.CLIENT, "SHOP_PROG/price"),
+      spanOf(SpanKind.SERVER, "SHOP_PROG/price"),
+    ];
+    const above = [outer.spanContext().spanId, ...path.map((span) => span.spanContext().spanId)];
+    expect(path.map(parentOf)).toEqual(above.slice(0, 4));
+    expect(new Set(path.map((span) => span.spanContext().traceId))).toEqual(new Set([outer.spanContext().traceId]));
   });
 
   it("goes on at the server over XML-RPC, whose spans have its names", async () => {

@@ -17,6 +17,7 @@ import { decodeHere, type Input, show, verdictOf } from "../support/xml-rpc-show
 import documents from "../vectors/xml-rpc-decoding.json" with { type: "json" };
 import { damageBytes, damageText, type Random } from "./random.js";
 import type { Target } from "./target.js";
+import { strangeTree } from "./xml-rpc-tree.js";
 
 /** What has a meaning in XML-RPC, and what has meant trouble. */
 const pieces: readonly string[] = [
@@ -96,18 +97,27 @@ const strange = documents.flatMap((one) => {
   return [text.replace(/\{\w+\}/g, "")];
 });
 
+/** A document with something wrong, most often. */
+export function damagedDocument(random: Random, large: boolean): Input {
+  if (!large && random.below(2) === 0) {
+    const text = strangeTree(random);
+    return { kind: text.includes("<methodCall") ? "call" : "response", bytes: Buffer.from(text) };
+  }
+  const [whole, other] = [0, 1].map(() =>
+    !large && random.below(3) === 0 ? random.pick(strange) : documentOf(random, large ? 400 : 0),
+  ) as [string, string];
+  let bytes: Uint8Array = Buffer.from(damageText(random, whole, other, pieces));
+  if (random.below(4) === 0) bytes = damageBytes(random, bytes, Buffer.from(other));
+  return { kind: whole.includes("<methodCall") ? "call" : "response", bytes };
+}
+
 export const xmlRpc: Target = {
   name: "xml-rpc",
   share: 4,
   // The parser of XML has a table of its states in each of its instances, and errors have stacks.
   allowance: 65_536,
   make(random, large) {
-    const [whole, other] = [0, 1].map(() =>
-      !large && random.below(3) === 0 ? random.pick(strange) : documentOf(random, large ? 400 : 0),
-    ) as [string, string];
-    let bytes: Uint8Array = Buffer.from(damageText(random, whole, other, pieces));
-    if (random.below(4) === 0) bytes = damageBytes(random, bytes, Buffer.from(other));
-    const kind = whole.includes("<methodCall") ? "call" : "response";
+    const input = damagedDocument(random, large);
     const options: DecodeOptions = {
       profile: random.pick(["strict", "compat"]),
       dates: random.pick(["utc", "naive", "text"]),
@@ -116,9 +126,9 @@ export const xmlRpc: Target = {
     };
     const seed = random.next();
     return {
-      size: bytes.length,
-      run: () => isRead({ kind, bytes }, options, seed),
-      bare: () => void decodeHere({ kind, bytes }, options),
+      size: input.bytes.length,
+      run: () => isRead(input, options, seed),
+      bare: () => void decodeHere(input, options),
     };
   },
 };

@@ -83,7 +83,9 @@ function print(shown: Shown): string {
   if (shown.base64 !== undefined) return show(new Uint8Array(Buffer.from(shown.base64, "hex")));
   if (shown.array !== undefined) return `[${shown.array.map(print).join(", ")}]`;
   if (shown.struct !== undefined) {
-    return `{${shown.struct.map(([name, value]) => `${JSON.stringify(textOf(name))}: ${print(value)}`).join(", ")}}`;
+    // In JavaScript's order, which puts names like numbers first: a struct has none of its own.
+    const members = Object.entries(Object.fromEntries(shown.struct.map(([name, value]) => [textOf(name), value])));
+    return `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${print(value)}`).join(", ")}}`;
   }
   if (shown.nil === true) return "null";
   return "unreadable";

@@ -302,9 +302,8 @@ function readFault(value: XmlRpcValue, strict: boolean): Fault {
 /** Some send the code as a string of digits, and some a text there and nothing in the string. */
 function looseFault(faultCode: XmlRpcValue | undefined, faultString: XmlRpcValue | undefined): Fault {
   const string = typeof faultString === "string" ? faultString : "";
-  if (typeof faultCode === "string" && !/^[+-]?[0-9]{1,10}$/.test(faultCode)) {
-    return { code: 0, string: string === "" ? faultCode : `${faultCode}: ${string}` };
-  }
-  const code = Number(faultCode ?? 0);
-  return { code: Number.isSafeInteger(code) ? code : 0, string };
+  const code = typeof faultCode === "string" && faultCode.trim() === "" ? 0 : Number(faultCode ?? 0);
+  if (Number.isSafeInteger(code)) return { code, string };
+  const text = typeof faultCode === "string" ? faultCode : "";
+  return { code: 0, string: text === "" || string === "" ? text + string : `${text}: ${string}` };
 }

@@ -138,7 +138,7 @@ export class OncChannel {
   readonly #drive: Drive;
   readonly #engine: StreamClientEngine | DatagramClientEngine;
   readonly #timeoutMs: number;
-  readonly #retry: RetryPolicy;
+  readonly retry: RetryPolicy;
   readonly #connects: () => number;
   readonly #explain: OncClientOptions["explain"];
   readonly #now: () => number;
@@ -159,7 +159,7 @@ export class OncChannel {
     this.#drive = drive;
     this.#engine = engine;
     this.#timeoutMs = timeoutMs;
-    this.#retry = retry;
+    this.retry = retry;
     this.#connects = connects;
     this.#explain = options.explain;
     this.#now = () => drive.now();
@@ -312,7 +312,7 @@ export class OncChannel {
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
-      const retry = options.retry === undefined ? undefined : this.#retry.narrowed(options.retry);
+      const retry = options.retry === undefined ? undefined : this.retry.narrowed(options.retry);
       const life = { semantics, startedAt, deadline, record, traceparent, retry, hedge };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));

@@ -39,10 +39,13 @@ export { connectOnc as connectService };
 
 /** The names that every client has, whatever its contract. */
 const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
-  const ping = nullTarget(service.program, service.version, `${service.name}.$ping`);
+  // Whoever asks whether somebody is there wants to know now.
+  const ping = {
+    ...nullTarget(service.program, service.version, `${service.name}.$ping`),
+    retry: channel.retry.narrowed(false),
+  };
   return {
-    // Whoever asks whether somebody is there wants to know now.
-    $ping: (options?: CallOptions) => channel.call(ping, [], { retry: false, ...options }),
+    $ping: (options?: CallOptions) => channel.call(ping, [], options),
     $ready: () => channel.ready(),
     $stats: () => channel.stats,
     $guarantee: () => channel.guarantee(),

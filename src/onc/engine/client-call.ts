@@ -21,6 +21,8 @@ export interface CallTarget extends Target {
   readonly narrowed?: boolean | undefined;
   /** Whether no reply comes: its calls end when they are handed to the transport. */
   readonly oneWay?: boolean | undefined;
+  /** How its calls are tried again; default: as the engine's others. */
+  readonly retry?: RetryPolicy | undefined;
   /** How its calls are hedged. */
   readonly hedge?: HedgeOptions | undefined;
 }
@@ -43,7 +45,7 @@ export interface CallLife {
   readonly record?: CallRecord | undefined;
   /** The trace that it is part of, to be carried where the wire has a place for it. */
   readonly traceparent?: string | undefined;
-  /** How it is tried again; default: as the engine's others. */
+  /** How it is tried again; default: as its target says. */
   readonly retry?: RetryPolicy | undefined;
   /** How it is hedged; default: as its target says. */
   readonly hedge?: HedgeOptions | false | undefined;
@@ -125,7 +127,7 @@ export class ClientCall extends Evidence implements Identified {
     this.deadline = life.deadline;
     this.record = life.record;
     this.traceparent = life.traceparent;
-    this.retry = life.retry;
+    this.retry = life.retry ?? target.retry;
     const { hedge = target.hedge } = life;
     this.hedge = hedge === undefined || hedge === false || !this.repeatable ? undefined : new Hedge(hedge);
     this.resolve = resolve;

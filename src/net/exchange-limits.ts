@@ -16,8 +16,6 @@ export interface ExchangeLimits {
   readonly bufferedBytesMax?: number | undefined;
   /** Milliseconds in which a peer that has a response to take must take some; default 60,000. It loses the connection. */
   readonly writeTimeoutMs?: number | undefined;
-  /** Most requests of one connection that wait for their answers (HTTP's pipelining); default 64. One more ends the connection. */
-  readonly pipelinedMax?: number | undefined;
 }
 
 export type ResolvedExchangeLimits = { readonly [K in keyof ExchangeLimits]-?: number };
@@ -32,7 +30,6 @@ export const exchangeLimitDefaults: ResolvedExchangeLimits = {
   requestTimeoutMs: 60_000,
   bufferedBytesMax: 256 * 1024 * 1024,
   writeTimeoutMs: 60_000,
-  pipelinedMax: 64,
 };
 
 /** The limits given, and the defaults of those that are not. Throws RangeError for one that bounds nothing. */

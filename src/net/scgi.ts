@@ -1,4 +1,5 @@
-import type { ResponseHead } from "./exchange.js";
+import type { ExchangeResponse, ResponseHead } from "./exchange.js";
+import { RequestError, type RequestEvent, type RequestHead, type RequestReader } from "./request-reader.js";
 
 // SCGI (python.ca/scgi/protocol.txt), both directions: a request is a netstring of headers, each name and value ended by
 // a NUL, then the body; the response is CGI's (RFC 3875, section 6): header lines, an empty line, the body. One exchange
@@ -74,10 +75,92 @@ function readVariables(list: string): Map<string, string> {
   return variables;
 }
 
-/** The head of a CGI response. */
-export function encodeCgiHead(status: number, headers: Readonly<Record<string, string>>): Uint8Array {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`Status: ${status}\r\n${lines.join("")}\r\n`);
+/** Reads the one request of a connection. */
+export class ScgiRequestReader implements RequestReader {
+  readonly #head = new ScgiHeadReader();
+  /** What has arrived behind the headers; undefined while they are not whole. */
+  #body: Uint8Array[] | undefined;
+  #left = 0;
+  #found: ScgiHead | undefined;
+  #ended = false;
+
+  get unread(): number {
+    return this.#head.size;
+  }
+
+  /** There is no request after the first, and until its first byte nobody can tell what the peer wants. */
+  get isBetween(): boolean {
+    return false;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#body !== undefined) {
+      this.#body.push(chunk);
+      return;
+    }
+    try {
+      this.#found = this.#head.push(chunk);
+    } catch (error) {
+      throw new RequestError(400, (error as Error).message);
+    }
+    if (this.#found === undefined) return;
+    this.#left = this.#found.contentLength;
+    this.#body = [this.#found.rest];
+  }
+
+  read(): RequestEvent | undefined {
+    const head = this.#found;
+    if (head !== undefined) {
+      this.#found = undefined;
+      return { kind: "head", head: new ScgiRequestHead(head.variables), length: head.contentLength };
+    }
+    if (this.#body === undefined || this.#ended) return undefined;
+    if (this.#left === 0) {
+      this.#ended = true;
+      return { kind: "end" };
+    }
+    for (let piece = this.#body.shift(); piece !== undefined; piece = this.#body.shift()) {
+      // What comes behind a whole request belongs to nothing.
+      const bytes = piece.subarray(0, this.#left);
+      if (bytes.length === 0) continue;
+      this.#left -= bytes.length;
+      return { kind: "data", bytes };
+    }
+    return undefined;
+  }
+}
+
+class ScgiRequestHead implements RequestHead {
+  readonly #variables: ScgiHead["variables"];
+  readonly keepAlive = false;
+  readonly expectsContinue = false;
+
+  constructor(variables: ScgiHead["variables"]) {
+    this.#variables = variables;
+  }
+
+  get method(): string {
+    return this.#variables.get("REQUEST_METHOD") ?? "";
+  }
+
+  get target(): string {
+    return this.#variables.get("REQUEST_URI") ?? this.#variables.get("PATH_INFO") ?? "/";
+  }
+
+  header(name: string): string | undefined {
+    const variable = name.toUpperCase().replaceAll("-", "_");
+    const own = variable === "CONTENT_TYPE" || variable === "CONTENT_LENGTH";
+    return this.#variables.get(own ? variable : `HTTP_${variable}`);
+  }
+}
+
+/** A CGI response. */
+export function encodeCgiResponse({ status, headers, body }: ExchangeResponse): Uint8Array {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  let head = `Status: ${status}\r\n`;
+  for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+  head += `Content-Length: ${bytes.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), bytes]);
 }
 
 /** A CGI response that has begun to arrive. */

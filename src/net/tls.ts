@@ -1,18 +1,11 @@
 import type { Socket } from "node:net";
-import {
-  connect,
-  createSecureContext,
-  type SecureContext,
-  type SecureContextOptions,
-  TLSSocket,
-  type TlsOptions,
-} from "node:tls";
+import { connect, createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
 import { RpcError, type TlsPeer } from "../model/index.js";
 import { NodeStream } from "./node-stream.js";
 import type { StreamLayer } from "./stream.js";
 
 /** The application protocol that a TLS session of ONC RPC is for: RFC 9289, section 5.1. */
-export const alpnSunRpc = "sunrpc";
+const alpnSunRpc = "sunrpc";
 
 /** Keys, certificates and trust; PEM text or bytes, as Node takes them. */
 export interface TlsCredentials {
@@ -37,19 +30,39 @@ export interface TlsServerCredentials extends TlsCredentials {
 /** How long a handshake may take, in milliseconds: as long as connecting may. */
 const handshakeTimeoutMs = 5_000;
 
+/** What a TLS session is for. */
+export interface TlsUse {
+  /** The application protocol, for ALPN. */
+  readonly alpn: string;
+  /** Whether a peer that does not agree on it is refused. */
+  readonly alpnRequired: boolean;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+/** RFC 9289, sections 5.1 and 5.1.1. */
+const sunRpcUse: TlsUse = { alpn: alpnSunRpc, alpnRequired: true, minVersion: "TLSv1.3" };
+
+/** RFC 9325, section 3.1.1: version 1.2 is still about. Peers of HTTP/1.1 need not name it. */
+export const httpUse: TlsUse = { alpn: "http/1.1", alpnRequired: false, minVersion: "TLSv1.2" };
+
 /**
- * Puts TLS 1.3 above a TCP stream, at either end. The client checks the server's certificate and name; a server that
- * asks for certificates checks the client's. A peer that does not agree on `sunrpc` is refused. There are no early data.
+ * Puts TLS above a TCP stream, at either end. The client checks the server's certificate and name; a server that
+ * asks for certificates checks the client's. There are no early data. For ONC RPC it is version 1.3, and a peer that does
+ * not agree on `sunrpc` is refused.
  *
  * The layer rejects with the system's or OpenSSL's error, and the stream below is destroyed.
  *
  * @throws RpcError `invalid-argument` for keys or certificates that cannot be used
  */
-export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredentials, host = ""): StreamLayer {
-  const secureContext = secureContextOf(credentials, "TLSv1.3");
+export function tlsLayer(
+  credentials: TlsClientCredentials & TlsServerCredentials,
+  host = "",
+  use: TlsUse = sunRpcUse,
+): StreamLayer {
+  const secureContext = secureContextOf(credentials, use.minVersion);
   return async (below, side) => {
     const socket = below.detach() as Socket;
-    const common = { secureContext, ALPNProtocols: [alpnSunRpc] };
+    const common = { secureContext, ALPNProtocols: [use.alpn] };
     const required = credentials.requireClientCertificate === true;
     const secured =
       side === "client"
@@ -63,7 +76,7 @@ export function tlsLayer(credentials: TlsClientCredentials & TlsServerCredential
           });
     await handshake(secured, side === "client" ? "secureConnect" : "secure");
     try {
-      checkPeer(secured, side, required);
+      checkPeer(secured, side, required, use);
     } catch (error) {
       secured.destroy();
       throw error;
@@ -91,26 +104,6 @@ export function secureContextOf(credentials: TlsCredentials, minVersion: "TLSv1.
     const message = `the tls option's ca, cert or key cannot be used: ${why}; each is PEM, as text or bytes`;
     throw new RpcError("invalid-argument", message, { executed: "no", cause: error });
   }
-}
-
-/**
- * What Node's TLS server is made with, for protocols that begin with TLS. A client's certificate is asked for where `ca` says
- * whom to trust.
- *
- * @throws RpcError `invalid-argument`
- */
-export function serverOptionsOf(credentials: TlsServerCredentials): TlsOptions {
-  secureContextOf(credentials, "TLSv1.2"); // says what is wrong with them
-  const required = credentials.requireClientCertificate === true;
-  return {
-    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
-    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
-    ...(credentials.key === undefined ? {} : { key: credentials.key }),
-    ...(credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase }),
-    minVersion: "TLSv1.2",
-    requestCert: required || credentials.ca !== undefined,
-    rejectUnauthorized: required,
-  };
 }
 
 /** The name to ask a server for, unless it is an address. */
@@ -143,9 +136,9 @@ function handshake(socket: TLSSocket, event: "secure" | "secureConnect"): Promis
 }
 
 /** What Node leaves to its user at the server's end, and ALPN at both. */
-function checkPeer(socket: TLSSocket, side: "client" | "server", required: boolean): void {
-  if (socket.alpnProtocol !== alpnSunRpc) {
-    throw new Error(`the peer did not agree on the application protocol "${alpnSunRpc}" (ALPN)`);
+function checkPeer(socket: TLSSocket, side: "client" | "server", required: boolean, use: TlsUse): void {
+  if (use.alpnRequired && socket.alpnProtocol !== use.alpn) {
+    throw new Error(`the peer did not agree on the application protocol "${use.alpn}" (ALPN)`);
   }
   if (side === "server" && required && !isVerified(socket, side)) {
     throw new Error("the client's certificate was refused");

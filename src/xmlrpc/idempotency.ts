@@ -168,7 +168,7 @@ function fingerprint({ target, document }: KeyedCall): string {
 /** An answer as it is kept: what it says of the execution on a line, then its document. */
 function pack({ body, executed, inner, failed }: Answer): Uint8Array {
   const line = `${failed ? "fault" : "result"} ${writeFarcallHeader({ executed, inner })}\n`;
-  return Buffer.concat([Buffer.from(line), body]);
+  return Buffer.concat([Buffer.from(line), typeof body === "string" ? Buffer.from(body) : body]);
 }
 
 function unpack(reply: Uint8Array): Answer {

@@ -4,8 +4,8 @@ import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { MaybePromise } from "../call/reply-cache.js";
 import { ServerRecord } from "../call/steps.js";
 import type { Alarm } from "../drive/clock.js";
+import { listenExchanges } from "../drive/exchange-server.js";
 import { type Machine, realMachine } from "../drive/machine.js";
-import { listenScgi } from "../drive/scgi-server.js";
 import { type CallContext, type Caller, type Identity, isTraceparent, RpcError } from "../model/index.js";
 import type {
   ExchangeHandler,
@@ -18,8 +18,7 @@ import { parseExchangeAddress } from "../net/exchange-address.js";
 import { type ExchangeLimits, ExchangeLoad } from "../net/exchange-limits.js";
 import { type FetchPeer, serveFetch } from "../net/fetch-server.js";
 import { serveHttp } from "../net/http-exchange.js";
-import { listenHttp } from "../net/http-server.js";
-import type { TlsServerCredentials } from "../net/tls.js";
+import { httpUse, type TlsServerCredentials, tlsLayer } from "../net/tls.js";
 import type { ProcedureNames } from "../observe/events.js";
 import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../observe/server.js";
 import { type Settings, settingsOf, type XmlRpcOptions } from "./codec/options.js";
@@ -235,10 +234,10 @@ export class XmlRpcServer {
     const face = this.#face;
     for (const path of address.target === undefined ? pathsDefault : [target]) face.paths.add(path);
     const handler = this.#handler(false);
+    const layer = address.scheme === "https" ? tlsLayer(this.#options.tls ?? {}, "", httpUse) : undefined;
     try {
-      const listener = address.scheme.startsWith("scgi")
-        ? await listenScgi({ ...address, target }, handler, this.#load, this.#machine.clock)
-        : await listenHttp({ ...address, target }, handler, this.#load, this.#options.tls);
+      const { clock } = this.#machine;
+      const listener = await listenExchanges({ ...address, target }, handler, this.#load, layer, clock);
       this.#listeners.push(listener);
       return listener.address;
     } catch (error) {
@@ -251,7 +250,7 @@ export class XmlRpcServer {
   /** What servers of other makes hand requests to. */
   get handlers(): HttpHandlers {
     const handler = this.#handler(true);
-    const options = { handler, load: this.#load, awaited: false, stopping: () => this.#closing };
+    const options = { handler, load: this.#load };
     return {
       node: (request, response) => serveHttp(request, response, options),
       fetch: (request, peer) => serveFetch(request, handler, this.#load, peer),

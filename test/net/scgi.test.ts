@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   CgiHeadReader,
-  encodeCgiHead,
+  encodeCgiResponse,
   encodeScgiHead,
   ScgiHeadReader,
   scgiHeadersSizeMax,
@@ -93,8 +93,8 @@ describe("a request of SCGI", () => {
 
 describe("a response of CGI", () => {
   it("is written with its status first", () => {
-    const head = encodeCgiHead(200, { "Content-Type": "text/xml", "Content-Length": "3" });
-    expect(join([head])).toBe("Status: 200\r\nContent-Type: text/xml\r\nContent-Length: 3\r\n\r\n");
+    const response = encodeCgiResponse({ status: 200, headers: { "Content-Type": "text/xml" }, body: "abc" });
+    expect(join([response])).toBe("Status: 200\r\nContent-Type: text/xml\r\nContent-Length: 3\r\n\r\nabc");
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { listenScgi } from "../../src/drive/scgi-server.js";
+import { listenExchanges } from "../../src/drive/exchange-server.js";
 import type {
   Exchange,
   ExchangeHandler,
@@ -11,9 +11,8 @@ import type {
 import { parseExchangeAddress } from "../../src/net/exchange-address.js";
 import { type ExchangeLimits, ExchangeLoad } from "../../src/net/exchange-limits.js";
 import { HttpTransport } from "../../src/net/http-client.js";
-import { listenHttp } from "../../src/net/http-server.js";
 import { ScgiTransport } from "../../src/net/scgi-client.js";
-import type { TlsClientCredentials, TlsServerCredentials } from "../../src/net/tls.js";
+import { httpUse, type TlsClientCredentials, type TlsServerCredentials, tlsLayer } from "../../src/net/tls.js";
 
 /** What an exchange came to. */
 export interface Asked {
@@ -111,9 +110,8 @@ export async function serve(
 ): Promise<Served> {
   const parsed = parseExchangeAddress(address);
   const load = new ExchangeLoad(limits);
-  const listener = parsed.scheme.startsWith("scgi")
-    ? await listenScgi(parsed, handler, load)
-    : await listenHttp(parsed, handler, load, tls);
+  const layer = parsed.scheme === "https" ? tlsLayer(tls ?? {}, "", httpUse) : undefined;
+  const listener = await listenExchanges(parsed, handler, load, layer);
   return { address: listener.address, listener, load, [Symbol.asyncDispose]: () => listener.close() };
 }
 

@@ -153,14 +153,23 @@ function isSpace(byte: number | undefined): boolean {
 
 /** The encoding that a declaration names, or none: `""`. Undefined when more bytes are needed. */
 function declaredIn(bytes: Uint8Array, at: number, last: boolean): string | undefined {
-  const head = String.fromCharCode(...bytes.subarray(at, at + declarationMax));
-  const begins = "<?xml";
-  if (!head.startsWith(begins)) return head.length < begins.length && begins.startsWith(head) && !last ? undefined : "";
-  const end = head.indexOf("?>");
-  if (end < 0) return last || head.length === declarationMax ? "" : undefined;
-  const found = /\sencoding\s*=\s*(?:"([^"]*)"|'([^']*)')/.exec(head.slice(0, end));
+  for (let i = 0; i < declarationBegins.length; i++) {
+    if (at + i >= bytes.length) return last ? "" : undefined;
+    if (bytes[at + i] !== declarationBegins[i]) return "";
+  }
+  const most = Math.min(bytes.length, at + declarationMax);
+  let end = bytes.indexOf(0x3e, at);
+  while (end >= 0 && end < most && bytes[end - 1] !== 0x3f) end = bytes.indexOf(0x3e, end + 1);
+  if (end < 0 || end >= most) return last || most === at + declarationMax ? "" : undefined;
+  // Most say no more than the version.
+  if (end - at <= 21) return "";
+  const head = String.fromCharCode(...bytes.subarray(at, end));
+  const found = /\sencoding\s*=\s*(?:"([^"]*)"|'([^']*)')/.exec(head);
   return found?.[1] ?? found?.[2] ?? "";
 }
+
+/** `<?xml` */
+const declarationBegins = [0x3c, 0x3f, 0x78, 0x6d, 0x6c];
 
 function charsetOf(label: string, where: string): Charset | "utf-16" {
   const charset = labels.get(label.trim().toLowerCase());

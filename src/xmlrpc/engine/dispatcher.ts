@@ -9,7 +9,7 @@ import {
   encodeInnerFault,
   encodeInnerResult,
   encodeInnerResults,
-  encodeResponse,
+  printResponse,
 } from "../codec/message.js";
 import { readInnerCall } from "../codec/multicall.js";
 import { type Settings, withCharset } from "../codec/options.js";
@@ -22,8 +22,8 @@ import { type Request, ServerCall } from "./server-call.js";
 
 /** What a request is answered with. */
 export interface Answer {
-  /** The document. */
-  readonly body: Uint8Array;
+  /** The document; text where it is UTF-8. */
+  readonly body: string | Uint8Array;
   /** Whether the procedure ran. A result proves it by itself; for `system.multicall` there are letters for each inner call. */
   readonly executed: Executed;
   readonly inner?: string | undefined;
@@ -146,7 +146,7 @@ export class Dispatcher {
       const { method, call, value } = ended;
       call.record?.enter("reply");
       try {
-        const body = encodeResponse(value, this.#settings, method.procedure?.result);
+        const body = printResponse(value, this.#settings, method.procedure?.result);
         call.onEnd?.(undefined);
         return { body, executed: "yes", failed: false };
       } catch (error) {

@@ -90,6 +90,8 @@ export interface PlanOptions {
   readonly procedures: readonly {
     readonly name: string;
     readonly args: (random: Random, call: CallPlace) => readonly unknown[];
+    /** Whether its calls are exactly-once, for which the server needs a store with transactions. */
+    readonly exactlyOnce: boolean;
   }[];
 }
 
@@ -113,23 +115,32 @@ const kindShare = 0.35;
 /** In what share of cases a client is a plain one. */
 const plainShare = 0.25;
 
+/** How often the store is durable where calls are exactly-once: without one they are only refused. */
+const durableShare = 0.9;
+
 /** How often bits are flipped, where they may be: such a history proves little else. */
 const flipShare = 0.02;
 
 const crashPoints = allFaultKinds.filter((kind): kind is CrashPoint => /^crash-/.test(kind));
 
 /** Draws the plan of one history. */
-export function drawPlan(seed: number, options: PlanOptions): Plan {
+export function drawPlan(seed: number, given: PlanOptions): Plan {
   const random = new Random(seed);
-  const calmly = random.chance(calmShare);
+  // With exactly-once, most stores are durable: so half of the histories are without, where there is anything else.
+  const others = given.procedures.filter(({ exactlyOnce }) => !exactlyOnce);
+  const options = others.length > 0 && random.chance(0.5) ? { ...given, procedures: others } : given;
+  const exactlyOnce = options.procedures.some((procedure) => procedure.exactlyOnce);
+  const durable = isDurable(options.stores, exactlyOnce, random);
+  // Without transactions a call that is exactly-once fails by rights, and a plain client's runs outside of any.
+  const fits = durable || !exactlyOnce;
+  const calmly = random.chance(calmShare) && fits;
   const on = new Set(
     options.faults.filter((kind) => !calmly && random.chance(kind === "bit-flip" ? flipShare : kindShare)),
   );
-  const durable = random.pick(options.stores) === "durable";
   const clients: ClientPlan[] = [];
   const hurried = random.chance(0.5);
   for (let client = 1; client <= options.clients; client++)
-    clients.push(drawClient(client, options, random, calmly, hurried));
+    clients.push(drawClient(client, options, random, calmly, hurried, fits));
   return {
     seed,
     calm: calmly,
@@ -143,14 +154,20 @@ export function drawPlan(seed: number, options: PlanOptions): Plan {
   };
 }
 
+function isDurable(stores: PlanOptions["stores"], exactlyOnce: boolean, random: Random): boolean {
+  if (!exactlyOnce) return random.pick(stores) === "durable";
+  return stores.includes("durable") && (!stores.includes("memory") || random.chance(durableShare));
+}
+
 function drawClient(
   client: number,
   options: PlanOptions,
   random: Random,
   calmly: boolean,
   hurried: boolean,
+  mayBePlain: boolean,
 ): ClientPlan {
-  const plain = random.chance(plainShare);
+  const plain = random.chance(plainShare) && mayBePlain;
   const lanes: CallPlan[][] = Array.from({ length: random.integer(1, 4) }, () => []);
   const made: CallPlan[] = [];
   for (let number = 1; number <= options.callsPerClient; number++) {

@@ -1,6 +1,6 @@
 import type { ArgsOf, Handlers, Hedging, Semantics } from "../model/index.js";
 import type { OncClientOptions } from "../onc/client.js";
-import { type OncService, proceduresOf } from "../onc/program.js";
+import { type OncService, oncProgram, proceduresOf } from "../onc/program.js";
 import type { OncServerOptions } from "../onc/server.js";
 import { addFaults, allFaultKinds, type FaultCounts, type FaultKind, noFaults } from "./faults.js";
 import type { History, Violation } from "./history.js";
@@ -110,9 +110,14 @@ export async function simulate<C>(options: SimulationOptions<C>): Promise<Simula
 function prepare<C>(options: SimulationOptions<C>): { setup: Setup; plans: PlanOptions } {
   const service = options.service as OncService<unknown>;
   const known = new Set(proceduresOf(service).map(([name]) => name));
+  const keys = new Keys(service);
   const procedures = Object.entries(options.calls).map(([name, args]) => {
     if (!known.has(name)) throw new TypeError(`calls: ${service.name} has no procedure ${name}`);
-    return { name, args: args as (random: Random, call: CallPlace) => readonly unknown[] };
+    return {
+      name,
+      args: args as (random: Random, call: CallPlace) => readonly unknown[],
+      exactlyOnce: (options.guarantee ?? keys.declared(name)) === "exactly-once",
+    };
   });
   if (procedures.length === 0) throw new TypeError("calls: name a procedure to call, with what makes its arguments");
   const { clients = 3, callsPerClient = 7, faults = allFaultKinds } = options;
@@ -126,8 +131,9 @@ function prepare<C>(options: SimulationOptions<C>): { setup: Setup; plans: PlanO
   return {
     setup: {
       service,
+      plainService: plainly(service),
       handlers: options.handlers as unknown as Setup["handlers"],
-      keys: new Keys(service),
+      keys,
       client: options.client ?? {},
       server: options.server ?? {},
       replyCache: options.replyCache !== false,
@@ -143,6 +149,18 @@ function prepare<C>(options: SimulationOptions<C>): { setup: Setup; plans: PlanO
       guarantee: options.guarantee,
     },
   };
+}
+
+/**
+ * The service as a client of old knows it: such a client cannot ask for exactly-once, and the server gives it all the same
+ * to a call that it can tell from others.
+ */
+function plainly(service: OncService<unknown>): OncService<unknown> {
+  const procedures = proceduresOf(service).map(([name, procedure]) => {
+    const once = procedure.semantics === "exactly-once";
+    return [name, once ? { ...procedure, semantics: "at-most-once" as const } : procedure] as const;
+  });
+  return oncProgram({ ...service, procedures: Object.fromEntries(procedures) as never });
 }
 
 /** The shortest history that breaks the same rule, as a time-line. */

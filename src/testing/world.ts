@@ -40,6 +40,8 @@ export interface ServerWorld {
 /** What all histories of one simulation have in common. */
 export interface Setup {
   readonly service: OncService<unknown>;
+  /** The service as plain clients know it. */
+  readonly plainService: OncService<unknown>;
   readonly handlers: (server: ServerWorld) => Record<string, (...args: unknown[]) => unknown>;
   readonly keys: Keys;
   readonly client: OncClientOptions;
@@ -333,11 +335,9 @@ class World {
     const port = firstPort + portsPerClient * this.#clients.indexOf(client);
     const network = this.#network.of(program, plain ? "office" : host, plain ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
-    const rpc = await this.#connect(program, `${scheme}://server`, {
-      ...this.#setup.client,
-      network,
-      machine: program,
-    });
+    const options = { ...this.#setup.client, network, machine: program };
+    const service = plain ? this.#setup.plainService : this.#setup.service;
+    const rpc = await this.#connect(program, service, `${scheme}://server`, options);
     await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));
     client.done = true;
     this.#timeline?.note(program.name, "closes");
@@ -345,10 +345,15 @@ class World {
   }
 
   /** Connects, however often it takes. */
-  async #connect(program: Program, address: string, options: OncClientOptions): Promise<Client<unknown>> {
+  async #connect(
+    program: Program,
+    service: OncService<unknown>,
+    address: string,
+    options: OncClientOptions,
+  ): Promise<Client<unknown>> {
     for (;;) {
       try {
-        return await connectOnc(this.#setup.service, address, options);
+        return await connectOnc(service, address, options);
       } catch (error) {
         if (!(error instanceof RpcError) || error.executed !== "no") this.#surprise(program, String(error));
         await program.sleep(50);
@@ -409,7 +414,8 @@ class World {
     };
     try {
       const method = (rpc as unknown as Record<string, unknown>)[procedure] as (...args: unknown[]) => Promise<unknown>;
-      const value = await method(...args, ...this.#optionsOf(program, timeoutMs, cancelAfterMs, guarantee));
+      const asked = client.plan.plain && record.guarantee === "exactly-once" ? undefined : guarantee;
+      const value = await method(...args, ...this.#optionsOf(program, timeoutMs, cancelAfterMs, asked));
       settle({ ok: true, value, bytes: keys.ofResult(procedure, value) });
     } catch (error) {
       settle(endingOf(error));

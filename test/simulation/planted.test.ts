@@ -9,7 +9,7 @@ describe("a planted bug is found where one looks for it", () => {
   });
 
   it.each(plantedBugs)("$bug", async ({ plant, options, narrowed, breaks }) => {
-    const simulation = { ...ledgerSimulation(), ...options, ...narrowed, histories: 400, seed: 1 };
+    const simulation = { ...ledgerSimulation(), ...options, ...narrowed, histories: 2_000, seed: 1 };
     if (options === undefined) {
       const without = await simulate({ ...simulation, histories: 50 });
       expect(without.violation).toBeUndefined();

@@ -153,6 +153,20 @@ describe("a call in a session", () => {
     expect(log).toEqual(["wait a"]);
   });
 
+  it("waits for its session, and for its server, when that is away before any session began", async () => {
+    const { start, connect, network, clock, log } = world();
+    const first = await start();
+    const bank = await connect();
+    network.cut();
+    await first.close({ drainMs: 0 });
+    const call = bank.read(7);
+    await clock.pass(3_000);
+    await start();
+    await clock.pass(3_000);
+    expect(await call).toBe(7);
+    expect(log).toEqual(["read 7"]);
+  });
+
   it("survives many losses with many calls under way, each of which runs once", async () => {
     const { start, connect, network, clock, log } = world();
     await start();

@@ -280,7 +280,8 @@ export class StreamClientEngine extends ClientEngine {
       repeat: "connection-lost",
     };
     this.now = now;
-    for (const call of this.#queue) this.unreached(call, now, failure, forGood);
+    // Who waits for a session asks for it again, which is one more call in the queue.
+    for (const call of [...this.#queue]) this.unreached(call, now, failure, forGood);
   }
 
   /**

@@ -76,7 +76,7 @@ function checkCount(
   calls: readonly CallRecord[],
   effects: readonly ExecutionRecord[],
   repeatable: boolean,
-  { durable }: History,
+  { durable, doubled }: History,
   report: Report,
 ): void {
   const refused = calls.filter(({ ending }) => ending?.ok === false && ending.executed === "no");
@@ -86,9 +86,13 @@ function checkCount(
     report("no-means-never", calls, `${groupName(calls)}: the caller was told that ${said}; ${runs(effects)}`);
     return;
   }
+  const [first] = calls;
+  if (first?.guarantee === "maybe" && !doubled && effects.length > calls.length) {
+    report("sent-twice", calls, `${groupName(calls)}: "maybe" is sent once, and ${runs(effects)}`);
+  }
   if (repeatable) return;
   // A reply cache in memory ends with its server; what the network kept for longer runs once more at the next one.
-  const counted = durable || calls[0]?.guarantee === "exactly-once" ? effects : mostOfOneServer(effects);
+  const counted = durable || first?.guarantee === "exactly-once" ? effects : mostOfOneServer(effects);
   if (counted.length > calls.length) {
     report("ran-twice", calls, `${groupName(calls)}: ${runs(counted)}`);
   } else if (counted.length > rest) {
@@ -110,11 +114,8 @@ function mostOfOneServer(executions: readonly ExecutionRecord[]): readonly Execu
 
 /** What one call says of itself. */
 function checkCall(call: CallRecord, executions: readonly ExecutionRecord[], { calm }: History, report: Report): void {
-  const { ending, guarantee, invokedAt, settledAt = 0 } = call;
+  const { ending, invokedAt, settledAt = 0 } = call;
   if (ending === undefined) return;
-  if (!ending.ok && guarantee === "maybe" && ending.attempts > 1) {
-    report("sent-twice", [call], `${nameOf(call)} was sent ${times(ending.attempts)}, and "maybe" is sent once`);
-  }
   if (!ending.ok && calm && !executions.some(({ threw }) => threw)) {
     report("fails-without-faults", [call], `${nameOf(call)} failed though nothing went wrong: ${ending.error.message}`);
   }

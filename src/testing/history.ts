@@ -66,6 +66,8 @@ export interface History {
   readonly durable: boolean;
   /** Whether bits were flipped, which nothing can tell: then nobody promises what ran. */
   readonly unchecked: boolean;
+  /** Whether the network doubled datagrams. */
+  readonly doubled: boolean;
   /** Whether nothing was to go wrong. */
   readonly calm: boolean;
   /** What handlers and transactions left behind. */

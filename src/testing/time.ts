@@ -10,8 +10,8 @@ export interface Event {
 /** Asking it for a microtask costs a third of what `queueMicrotask` does, which Node wraps. */
 const settled: Promise<void> = Promise.resolve();
 
-/** A history that does not come to an end within this many events is one that never will. */
-const eventsMax = 200_000;
+/** A history that has not ended after so many events never will. */
+const stepsMax = 200_000;
 
 /**
  * The time of a simulated world: it stands still while anything runs, and jumps to whatever happens next. What happens
@@ -25,7 +25,7 @@ export class VirtualTime {
   readonly #heap: Event[] = [];
   #soon: (() => void)[] = [];
   #order = 0;
-  #events = 0;
+  #steps = 0;
 
   /** Arranges work, such as the arrival of a message: the history is not over before it is done. */
   work(at: number, task: () => void): Event {
@@ -73,6 +73,7 @@ export class VirtualTime {
   }
 
   #step(over: () => boolean): boolean {
+    if (++this.#steps > stepsMax) throw new Error(`there is no end of events at ${this.now.toFixed(1)} ms`);
     if (this.#soon.length > 0) {
       const tasks = this.#soon;
       this.#soon = [];
@@ -85,7 +86,6 @@ export class VirtualTime {
       if (event === undefined) return false;
       const { task } = event;
       if (task === undefined) continue;
-      if (++this.#events > eventsMax) throw new Error(`there is no end of events: ${eventsMax} have happened`);
       event.task = undefined;
       if (event.work) this.working--;
       this.now = event.at;

@@ -141,6 +141,7 @@ class World {
         surprises: this.#surprises,
         durable: this.#plan.durable,
         unchecked: this.#counts["bit-flip"] > 0,
+        doubled: this.#counts.duplication > 0,
         calm: this.#plan.calm,
         values: this.#store.values,
       },
@@ -335,7 +336,8 @@ class World {
     const port = firstPort + portsPerClient * this.#clients.indexOf(client);
     const network = this.#network.of(program, plain ? "office" : host, plain ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
-    const options = { ...this.#setup.client, network, machine: program };
+    const session = plain ? "off" : "auto";
+    const options = { session, ...this.#setup.client, network, machine: program } as const;
     const service = plain ? this.#setup.plainService : this.#setup.service;
     const rpc = await this.#connect(program, service, `${scheme}://server`, options);
     await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));

@@ -52,6 +52,7 @@ function historyOf({ clients, servers, effects }: Journals, graceMs: number): Hi
     // cache in memory has an excuse.
     durable: true,
     unchecked: false,
+    doubled: false,
     calm: false,
     values: new Map(),
   };

@@ -357,6 +357,22 @@ describe("a trace", () => {
     expect(new Set(path.map((span) => span.spanContext().traceId))).toEqual(new Set([outer.spanContext().traceId]));
   });
 
+  it("begins anew at a server that is told of none, whatever is active in its process", async () => {
+    const outer = tracer.startSpan("outer");
+    await context.with(trace.setSpan(context.active(), outer), async () => {
+      // In memory the server's handlers run in what the client's call began.
+      const network = new MemoryNetwork();
+      await using server = new Server({ network });
+      server.export(ShopV2, { buy: (n) => n, price: (n) => n, fail: () => {}, hang: () => {} });
+      const address = await server.listen("memory://shop");
+      await using client = await connect(ShopV2, address, { network, session: "off" });
+      await client.price(1);
+      const span = await spanOfSoon(SpanKind.SERVER, "SHOP_PROG/price");
+      expect(parentOf(span)).toBeUndefined();
+      expect(span.spanContext().traceId).not.toBe(outer.spanContext().traceId);
+    });
+  });
+
   it("goes on at the server over XML-RPC, whose spans have its names", async () => {
     const Sums = xmlRpcService({ add: method("sums.add", { params: [int, int], result: int }) });
     await using server = new Server();

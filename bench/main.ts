@@ -5,12 +5,13 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Kind, Sample } from "./contender.js";
+import { type Measured, programs, writeDocument } from "./documents.js";
 import type { Answer, Order } from "./worker.js";
 
 const usage = `npm run bench -- [options]
   --rounds N     turns of each contender (default 9)
   --ms N         length of a turn in milliseconds (default 700)
-  --only NAMES   of calls, codec; by commas (default both)
+  --only NAMES   of calls, codec, xml; by commas (default all)
   --json         print the figures as JSON instead of the tables
   --smoke        one short turn each: does it still run?`;
 
@@ -18,7 +19,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "9" },
     ms: { type: "string", default: "700" },
-    only: { type: "string", default: "calls,codec" },
+    only: { type: "string", default: "calls,codec,xml" },
     json: { type: "boolean", default: false },
     smoke: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -163,6 +164,39 @@ async function benchCodec(figures: Figures): Promise<void> {
   }
 }
 
+async function benchDocuments(figures: Figures): Promise<void> {
+  const workers = ["farcall", "npm-xmlrpc", "json"].map((name) => [name, new Worker(name)] as const);
+  try {
+    const contenders: Measured[] = [];
+    for (const [name, worker] of workers) {
+      try {
+        await worker.order({ do: "document", direction: "encode", ms: 1 });
+        contenders.push({ name, measure: (direction, ms) => worker.order({ do: "document", direction, ms }) });
+      } catch (error) {
+        failures.push(`${name}'s documents: ${(error as Error).message}`);
+      }
+    }
+    const document = writeDocument();
+    for (const { name, make } of programs) {
+      try {
+        contenders.push(make(document));
+      } catch (error) {
+        failures.push(`${name}'s documents: ${(error as Error).message}`);
+      }
+    }
+    for (const direction of ["decode", "encode"] as const) {
+      for (const { measure } of contenders) await measure(direction, Math.min(ms, 1000));
+      for (let round = 0; round < rounds; round++) {
+        for (const { name, measure } of turns(contenders, round)) {
+          add(figures, `${direction} 1.18 MB of XML-RPC, ms`, name, await measure(direction, ms));
+        }
+      }
+    }
+  } finally {
+    for (const [, worker] of workers) worker.stop();
+  }
+}
+
 function buildC(): string {
   const bench = fileURLToPath(new URL("../", import.meta.url));
   const cwd = join(bench, "../.build/bench-codec");
@@ -178,8 +212,8 @@ function buildC(): string {
   return join(cwd, "entries");
 }
 
-/** Names of ratios: which task, over whom. Codec ratios are of time. */
-const ratios = [
+/** Names of ratios: which task, over whom. Codec ratios are of time; those of documents say how many times faster. */
+const ratios: readonly (readonly [name: string, task: string, other: string, faster?: "faster"])[] = [
   ["onc-tcp-w1/net", "null window 1, calls/s", "net"],
   ["onc-tcp-w128/net", "null window 128, calls/s", "net"],
   ["onc-tcp-w1/grpc-js", "null window 1, calls/s", "grpc-js"],
@@ -188,7 +222,12 @@ const ratios = [
   ["onc-tcp-struct-w128/grpc-js", "struct window 128, calls/s", "grpc-js"],
   ["xdr-encode/libtirpc", "encode 100 entries, ns", "libtirpc"],
   ["xdr-decode/libtirpc", "decode 100 entries, ns", "libtirpc"],
-] as const;
+  ["xml-decode/npm-xmlrpc", "decode 1.18 MB of XML-RPC, ms", "npm-xmlrpc", "faster"],
+  ["xml-encode/npm-xmlrpc", "encode 1.18 MB of XML-RPC, ms", "npm-xmlrpc", "faster"],
+  ["xml-decode/xmlrpc-c", "decode 1.18 MB of XML-RPC, ms", "xmlrpc-c", "faster"],
+  ["xml-encode/xmlrpc-c", "encode 1.18 MB of XML-RPC, ms", "xmlrpc-c", "faster"],
+  ["xml-decode/python", "decode 1.18 MB of XML-RPC, ms", "python", "faster"],
+];
 
 function print(figures: Figures): void {
   const round = (value: number) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1));
@@ -207,13 +246,14 @@ if (options.help) {
   const figures: Figures = new Map();
   if (only.includes("calls")) await benchCalls(figures);
   if (only.includes("codec")) await benchCodec(figures);
+  if (only.includes("xml")) await benchDocuments(figures);
   const result: Record<string, number> = {};
-  for (const [name, task, other] of ratios) {
+  for (const [name, task, other, faster] of ratios) {
     const row = figures.get(task);
     const theirs = row?.get(other);
     // Round by round: the machine has fast and slow minutes, and a round's turns share theirs.
     const ratio = median(row?.get("farcall")?.map((ours, round) => ours / (theirs?.[round] ?? Number.NaN)));
-    if (ratio !== undefined && theirs !== undefined) result[name] = ratio;
+    if (ratio !== undefined && theirs !== undefined) result[name] = faster === undefined ? ratio : 1 / ratio;
   }
   if (options.json) {
     const rows = [...figures].map(([task, row]) => [task, Object.fromEntries(row)] as const);

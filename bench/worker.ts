@@ -1,11 +1,14 @@
 // One process of a contender: `worker.js NAME`. Takes one order at a time from its parent and answers each.
+import { encodeResponse } from "farcall/xmlrpc";
 import type { Caller, CodecContender, Contender, Kind, Sample } from "./contender.js";
+import { type DocumentContender, items } from "./documents/structs.js";
 
 export type Order =
   | { readonly do: "serve" }
   | { readonly do: "connect"; readonly address: string }
   | { readonly do: "run"; readonly kind: Kind; readonly window: number; readonly ms: number }
-  | { readonly do: "code"; readonly direction: "encode" | "decode"; readonly ms: number };
+  | { readonly do: "code"; readonly direction: "encode" | "decode"; readonly ms: number }
+  | { readonly do: "document"; readonly direction: "encode" | "decode"; readonly ms: number };
 
 export type Answer = { readonly ok: unknown } | { readonly error: string };
 
@@ -23,6 +26,8 @@ async function obey(order: Order): Promise<unknown> {
       return (await caller?.run(order.kind, order.window, order.ms)) satisfies Sample | undefined;
     case "code":
       return nanoseconds(await load<CodecContender>(`./codec/${name}.js`, "codec"), order.direction, order.ms);
+    case "document":
+      return await milliseconds(await load<DocumentContender>(`./documents/${name}.js`, "documents"), order);
   }
 }
 
@@ -44,6 +49,24 @@ function nanoseconds(codec: CodecContender, direction: "encode" | "decode", ms: 
   }
   if (sum === 0) throw new Error("nothing was done");
   return ((performance.now() - start) * 1e6) / operations;
+}
+
+async function milliseconds(
+  documents: DocumentContender,
+  { direction, ms }: { readonly direction: "encode" | "decode"; readonly ms: number },
+): Promise<number> {
+  const value = items();
+  const document = encodeResponse(value);
+  if ((await documents.decode(document)) !== value.length) throw new Error("decoded something else");
+  const start = performance.now();
+  let operations = 0;
+  let sum = 0;
+  do {
+    sum += direction === "decode" ? await documents.decode(document) : documents.encode(value);
+    operations++;
+  } while (performance.now() - start < ms);
+  if (sum === 0) throw new Error("nothing was done");
+  return (performance.now() - start) / operations;
 }
 
 process.on("message", (order: Order) => {

@@ -98,8 +98,8 @@ function bench() {
     project: "bench/tsconfig.json",
     output: join(folder, "dist"),
     inputs: [
-      ...["main.ts", "worker.ts", "calls.ts", "contender.ts", "tsconfig.json", "package-lock.json"],
-      ...["contenders", "codec", "generated"],
+      ...["main.ts", "worker.ts", "calls.ts", "contender.ts", "documents.ts", "tsconfig.json", "package-lock.json"],
+      ...["contenders", "codec", "documents", "generated"],
     ].map((path) => `bench/${path}`),
   });
 }

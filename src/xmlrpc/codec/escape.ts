@@ -8,7 +8,7 @@ interface WellFormed {
 }
 
 declare class TextEncoder {
-  encode(text: string): Uint8Array<ArrayBuffer>;
+  encodeInto(text: string, into: Uint8Array): { written: number };
 }
 
 const utf8 = new TextEncoder();
@@ -39,24 +39,30 @@ export class EscapeError extends Error {}
  * @throws EscapeError for a character that XML, or the encoding, cannot carry
  */
 export function escapeText(text: string, settings: Settings): string {
-  return isPlain(text) ? text : escapeSpecial(text, settings);
-}
-
-/** A short text of ASCII letters, digits and the like stands as it is in any encoding. */
-function isPlain(text: string): boolean {
-  const { length } = text;
-  if (length > shortText) return false;
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e || code === 0x26 || code === 0x3c || code === 0x3e) return false;
-  }
-  return true;
+  return escapeShort(text) ?? escapeAny(text, settings);
 }
 
 /** Up to here a loop is faster than searching for patterns. */
 const shortText = 64;
 
-function escapeSpecial(text: string, settings: Settings): string {
+/** A short text of ASCII, which any encoding has; undefined for any other, and for one that cannot be carried. */
+function escapeShort(text: string): string | undefined {
+  const { length } = text;
+  if (length > shortText) return undefined;
+  let escaped = "";
+  let from = 0;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x20 && code <= 0x7e && code !== 0x26 && code !== 0x3c && code !== 0x3e) continue;
+    const reference = code === 0x26 ? "&amp;" : code === 0x3c ? "&lt;" : code === 0x3e ? "&gt;" : undefined;
+    if (reference === undefined) return undefined;
+    escaped += text.slice(from, i) + reference;
+    from = i + 1;
+  }
+  return from === 0 ? text : escaped + text.slice(from);
+}
+
+function escapeAny(text: string, settings: Settings): string {
   if (impossible.test(text)) {
     const [found = ""] = impossible.exec(text) ?? [];
     throw new EscapeError(`XML cannot carry the character ${codeOf(found)}; send such text as base64`);
@@ -105,9 +111,13 @@ function matches(pattern: RegExp | undefined, text: string): boolean {
   return pattern !== undefined && text.search(pattern) >= 0;
 }
 
-/** The declaration that stands first. Without a name the encoding is UTF-8: the form that every server knows. */
+/**
+ * The declaration that stands first. Without a name the encoding is UTF-8: the form that every server knows. Of 16 bits, a
+ * byte order mark stands before it.
+ */
 export function declarationOf(encoding: TextEncoding): string {
-  return encoding === "utf-8" ? '<?xml version="1.0"?>' : `<?xml version="1.0" encoding="${encoding.toUpperCase()}"?>`;
+  if (encoding === "utf-8") return '<?xml version="1.0"?>';
+  return `${encoding === "utf-16" ? "\ufeff" : ""}<?xml version="1.0" encoding="${encoding.toUpperCase()}"?>`;
 }
 
 /** What 0x80 to 0x9f are in windows-1252; five of them are nothing. */
@@ -127,21 +137,26 @@ export const windows1252: readonly (number | undefined)[] = [
 
 /** Text whose characters the encoding has, as bytes. */
 export function encodeText(text: string, encoding: TextEncoding): Uint8Array<ArrayBuffer> {
-  if (encoding === "utf-8" || encoding === "us-ascii") return utf8.encode(text);
-  if (encoding === "utf-16") return utf16Of(text);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    bytes[i] = code < 0x100 ? code : 0x80 + windows1252.indexOf(code);
-  }
-  return bytes;
+  const bytes = new Uint8Array(sizeMaxOf(text, encoding));
+  return bytes.slice(0, encodeInto(text, encoding, bytes));
 }
 
-/** With its mark, little end first, as most machines have it. */
-function utf16Of(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(2 + text.length * 2);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, 0xfeff, true);
-  for (let i = 0; i < text.length; i++) view.setUint16(2 + i * 2, text.charCodeAt(i), true);
-  return bytes;
+/** The most bytes that a text may take. */
+export function sizeMaxOf(text: string, encoding: TextEncoding): number {
+  return text.length * (encoding === "utf-8" ? 3 : encoding === "utf-16" ? 2 : 1);
+}
+
+/** Writes the bytes of a text to a place that has room for them, and gives their number. */
+export function encodeInto(text: string, encoding: TextEncoding, into: Uint8Array): number {
+  if (encoding === "utf-8" || encoding === "us-ascii") return utf8.encodeInto(text, into).written;
+  const { length } = text;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (encoding === "utf-16") {
+      // Little end first, as most machines have it.
+      into[2 * i] = code & 0xff;
+      into[2 * i + 1] = code >>> 8;
+    } else into[i] = code < 0x100 ? code : 0x80 + windows1252.indexOf(code);
+  }
+  return encoding === "utf-16" ? 2 * length : length;
 }

@@ -51,7 +51,7 @@ export function encodeCall(
 ): Uint8Array<ArrayBuffer> {
   const settings = settingsOf(options);
   const writer = new XmlRpcWriter(settings, "");
-  writer.text = `<methodCall${namespace(settings)}><methodName>${nameText(method, settings)}</methodName><params>`;
+  writer.text += `<methodCall${namespace(settings)}><methodName>${nameText(method, settings)}</methodName><params>`;
   for (let i = 0; i < params.length; i++) {
     writer.root(`params[${i}]`);
     writer.text += "<param>";
@@ -61,7 +61,7 @@ export function encodeCall(
     writer.text += "</param>";
   }
   writer.text += "</params></methodCall>";
-  return finish(writer);
+  return writer.finish();
 }
 
 /**
@@ -76,11 +76,11 @@ export function encodeResponse(
   options: XmlRpcOptions = {},
   type?: XmlRpcType<unknown>,
 ): Uint8Array<ArrayBuffer> {
-  return finish(responseWriter(value, settingsOf(options), type));
+  return responseWriter(value, settingsOf(options), type).finish();
 }
 
 /**
- * The same as text where the document is UTF-8: whoever sends it makes bytes of it at less cost.
+ * The same as text where the document is short and UTF-8: whoever sends it makes bytes of it at less cost.
  *
  * @throws EncodeError as {@link encodeResponse}
  */
@@ -89,15 +89,12 @@ export function printResponse(
   settings: Settings,
   type: XmlRpcType<unknown> | undefined,
 ): string | Uint8Array<ArrayBuffer> {
-  const writer = responseWriter(value, settings, type);
-  // Three bytes is the most that a character of a JavaScript string takes.
-  if (settings.encoding !== "utf-8" || writer.text.length * 3 > settings.documentSizeMax) return finish(writer);
-  return declarationOf("utf-8") + writer.text;
+  return responseWriter(value, settings, type).print();
 }
 
 function responseWriter(value: unknown, settings: Settings, type: XmlRpcType<unknown> | undefined): XmlRpcWriter {
   const writer = new XmlRpcWriter(settings, "result");
-  writer.text = `<methodResponse${namespace(settings)}><params><param>`;
+  writer.text += `<methodResponse${namespace(settings)}><params><param>`;
   writeResult(writer, value, type);
   writer.text += "</param></params></methodResponse>";
   return writer;
@@ -115,7 +112,7 @@ function writeResult(writer: XmlRpcWriter, value: unknown, type: XmlRpcType<unkn
  * @throws EncodeError as {@link encodeResponse}
  */
 export function encodeInnerResult(value: unknown, options: XmlRpcOptions, type?: XmlRpcType<unknown>): string {
-  const writer = new XmlRpcWriter(settingsOf(options), "result");
+  const writer = new XmlRpcWriter(settingsOf(options), "result", "part");
   writer.text = "<value><array><data>";
   writeResult(writer, value, type);
   return `${writer.text}</data></array></value>`;
@@ -135,8 +132,8 @@ export function encodeInnerResults(results: readonly string[], options: XmlRpcOp
   const settings = settingsOf(options);
   const writer = new XmlRpcWriter(settings, "result");
   const start = `<methodResponse${namespace(settings)}><params><param><value><array><data>`;
-  writer.text = `${start}${results.join("")}</data></array></value></param></params></methodResponse>`;
-  return finish(writer);
+  writer.text += `${start}${results.join("")}</data></array></value></param></params></methodResponse>`;
+  return writer.finish();
 }
 
 /**
@@ -164,15 +161,6 @@ function faultValue(code: number, string: string, settings: Settings): string {
     `<value><struct><member><name>faultCode</name><value><${type}>${code + 0}</${type}></value></member>` +
     `<member><name>faultString</name><value><string>${text}</string></value></member></struct></value>`
   );
-}
-
-function finish(writer: XmlRpcWriter): Uint8Array<ArrayBuffer> {
-  const { encoding, documentSizeMax } = writer.settings;
-  const bytes = encodeText(declarationOf(encoding) + writer.text, encoding);
-  if (bytes.length > documentSizeMax) {
-    throw new EncodeError(`the document has ${bytes.length} bytes, more than documentSizeMax, ${documentSizeMax}`);
-  }
-  return bytes;
 }
 
 /** The one namespace, and only where it is used. */

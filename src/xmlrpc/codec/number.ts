@@ -91,8 +91,8 @@ export function parseDouble(text: string, type: string, strict: boolean, nonFini
 export function printDouble(value: number): string {
   if (Object.is(value, -0)) return "-0.0";
   const text = String(value);
-  const [mantissa, exponent] = text.split("e") as [string, string?];
-  if (exponent === undefined) return text.includes(".") ? text : `${text}.0`;
+  if (!text.includes("e")) return text.includes(".") ? text : `${text}.0`;
+  const [mantissa, exponent] = text.split("e") as [string, string];
   const sign = mantissa.startsWith("-") ? "-" : "";
   const [whole, fraction = ""] = mantissa.slice(sign.length).split(".") as [string, string?];
   const digits = whole + fraction;

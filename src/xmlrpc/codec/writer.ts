@@ -5,29 +5,66 @@ import { toBase64 } from "../../bytes/base64.js";
 import { describe } from "../../model/describe.js";
 import { EncodeError } from "../../model/index.js";
 import { printDateTime } from "./date.js";
-import { EscapeError, escapeText } from "./escape.js";
+import { declarationOf, EscapeError, escapeText } from "./escape.js";
 import { isInt32, isWithin32, printDouble } from "./number.js";
 import type { Settings } from "./options.js";
 import { joinPath } from "./path.js";
+import { TextWriter } from "./text-writer.js";
 import { NaiveDateTime, XmlRpcDouble } from "./value.js";
 
 /** The namespace of the extensions that begin with `ex:`. */
 export const extensionNamespace = "http://ws.apache.org/xmlrpc/namespaces/extensions";
 
-/** Writes values. It knows where it is, so that a value it refuses is named. */
+/** Characters that are gathered before they become bytes: a text of this size is gone before V8 counts it as old. */
+const pieceSize = 16_384;
+
+/** Writes a document. It knows where it is, so that a value it refuses is named. */
 export class XmlRpcWriter {
   readonly settings: Settings;
-  /** What was written. */
-  text = "";
+  /** What was written and is not bytes yet; of a part, all of it. */
+  text: string;
+  readonly #isPart: boolean;
+  readonly #bytes: TextWriter;
   #values = 0;
   /** Where the writer is: names of members and indices of elements, and what holds them. */
   readonly #path: (string | number)[] = [];
   readonly #holders: object[] = [];
   #depth = 0;
 
-  constructor(settings: Settings, root: string) {
+  /**
+   * @param root what paths begin with
+   * @param makes a whole document, or a part of one, which stays text
+   */
+  constructor(settings: Settings, root: string, makes: "document" | "part" = "document") {
     this.settings = settings;
+    this.#isPart = makes === "part";
+    this.text = this.#isPart ? "" : declarationOf(settings.encoding);
+    this.#bytes = new TextWriter(settings.encoding);
     this.#path[0] = root;
+  }
+
+  /** The document. */
+  finish(): Uint8Array<ArrayBuffer> {
+    this.#flush();
+    const { documentSizeMax } = this.settings;
+    const { position } = this.#bytes;
+    if (position > documentSizeMax) {
+      throw new EncodeError(`the document has ${position} bytes, more than documentSizeMax, ${documentSizeMax}`);
+    }
+    return this.#bytes.take() as Uint8Array<ArrayBuffer>;
+  }
+
+  /** The document, as text where it is short and UTF-8. */
+  print(): string | Uint8Array<ArrayBuffer> {
+    const { encoding, documentSizeMax } = this.settings;
+    // Three bytes is the most that a unit of a JavaScript string takes.
+    const isShort = this.#bytes.position === 0 && this.text.length * 3 <= documentSizeMax;
+    return isShort && encoding === "utf-8" ? this.text : this.finish();
+  }
+
+  #flush(): void {
+    this.#bytes.write(this.text);
+    this.text = "";
   }
 
   /** @throws EncodeError with the path of the value */
@@ -275,8 +312,8 @@ export class XmlRpcWriter {
   }
 
   #count(): void {
-    // No character has less than a byte, so this is too large already; how large in the end is seen then.
-    if (this.text.length > this.settings.documentSizeMax) {
+    if (this.text.length > pieceSize && !this.#isPart) this.#flush();
+    if (this.#bytes.position + (this.#isPart ? this.text.length : 0) > this.settings.documentSizeMax) {
       this.fail(`the document has more bytes than documentSizeMax, ${this.settings.documentSizeMax}`);
     }
     if (++this.#values > this.settings.valuesMax) {

@@ -13,12 +13,14 @@ export interface ShapedProcedure {
 }
 
 /** How a service goes over XML-RPC. */
-export interface OverXmlRpcOptions extends ShapeTypeOptions {
+export interface OverXmlRpcOptions<Without extends PropertyKey = PropertyKey> extends ShapeTypeOptions {
   /**
    * What the methods' names begin with, without the period; `""` for none. Default: the service's name in lower camel
    * case, without `_PROG`, `_PROGRAM` or `_VERS`: `CALC_PROG` has `calc.add`.
    */
   readonly prefix?: string | undefined;
+  /** Procedures to leave out, by their names in JavaScript: those whose types XML-RPC has nothing for. */
+  readonly without?: readonly Without[] | undefined;
 }
 
 /**
@@ -31,16 +33,23 @@ export interface OverXmlRpcOptions extends ShapeTypeOptions {
  *
  * Parameters are the procedure's arguments, in their order. docs/xml-rpc.md says what each type becomes.
  *
- * @throws RangeError for a type that XML-RPC has nothing for, with the procedure's name
+ * @throws RangeError for a type that XML-RPC has nothing for, with the procedure's name; for a name in `without` that is no
+ *   procedure
  */
-export function overXmlRpc<C>(
+export function overXmlRpc<C, Without extends keyof C = never>(
   service: Service<C> & { readonly procedures: { readonly [K in keyof C]: ShapedProcedure } },
-  options: OverXmlRpcOptions = {},
-): XmlRpcService<C> {
+  options: OverXmlRpcOptions<Without> = {},
+): XmlRpcService<[Without] extends [never] ? C : Omit<C, Without>> {
+  const left: ReadonlySet<PropertyKey> = new Set(options.without ?? []);
+  for (const name of left) {
+    if (!Object.hasOwn(service.procedures, name))
+      throw new RangeError(`${service.name} has no procedure ${String(name)}`);
+  }
   const types = new ShapeTypes(options);
   const prefix = options.prefix ?? prefixOf(service.name);
   const procedures: Record<string, XmlRpcProcedure> = {};
   for (const [key, procedure] of Object.entries(service.procedures) as [string, ShapedProcedure][]) {
+    if (left.has(key)) continue;
     try {
       procedures[key] = {
         name: prefix === "" ? key : `${prefix}.${key}`,
@@ -54,7 +63,9 @@ export function overXmlRpc<C>(
       throw error;
     }
   }
-  return makeService(procedures, service.name, service.version) as XmlRpcService<C>;
+  return makeService(procedures, service.name, service.version) as XmlRpcService<
+    [Without] extends [never] ? C : Omit<C, Without>
+  >;
 }
 
 function prefixOf(name: string): string {

@@ -190,12 +190,8 @@ function listType(node: XmlRpcType<Properties>, next: string): XmlRpcType<Proper
   return {
     signature: "array",
     encode(writer: XmlRpcWriter, value) {
-      if (value === null) {
-        writer.beginArray(writer);
-        writer.endArray();
-        return;
-      }
-      writer.beginArray(value);
+      // The array is of no object's own: the first node is what it holds first.
+      writer.beginArray({});
       let index = 0;
       for (let at: unknown = value; at !== null; at = getProperty(at as Properties, next)) {
         writer.element(index++);

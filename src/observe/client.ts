@@ -26,6 +26,8 @@ export interface ClientCallDescription {
   readonly semantics: Semantics;
   readonly context: CallContext | undefined;
   readonly traceparent: string | undefined;
+  /** Nothing answers it, so nobody learns whether it ran. */
+  readonly oneWay?: boolean | undefined;
 }
 
 /** Makes a call, and tells of it where anybody wants to know. `make` is given the watch, if there is one. */
@@ -56,8 +58,9 @@ export class ClientCallWatch implements ClientCallStart {
   executed: Executed | undefined = undefined;
   timeline: Timeline | undefined = undefined;
   error: RpcError | undefined = undefined;
+  readonly #oneWay: boolean;
 
-  constructor({ names, address, semantics, context, traceparent }: ClientCallDescription) {
+  constructor({ names, address, semantics, context, traceparent, oneWay = false }: ClientCallDescription) {
     this.protocol = names.protocol;
     this.service = names.service;
     this.procedure = names.procedure;
@@ -66,6 +69,7 @@ export class ClientCallWatch implements ClientCallStart {
     this.semantics = semantics;
     this.context = context;
     this.traceparent = traceparent;
+    this.#oneWay = oneWay;
   }
 
   /**
@@ -86,7 +90,7 @@ export class ClientCallWatch implements ClientCallStart {
       failed.publish(this as ClientCallError);
       throw error;
     }
-    this.executed = "yes";
+    this.executed = this.#oneWay ? "unknown" : "yes";
     this.timeline ??= emptyTimeline;
     ended.publish(this as ClientCallEnd);
     return value;

@@ -39,7 +39,8 @@ export interface ClientCallStart extends ProcedureNames {
 
 /** `farcall:client:call:end`: it returned. */
 export interface ClientCallEnd extends ClientCallStart {
-  readonly executed: "yes";
+  /** `unknown` of a one-way call, which ends when its bytes leave. */
+  readonly executed: "yes" | "unknown";
   readonly timeline: Timeline;
 }
 

@@ -270,6 +270,7 @@ export class OncChannel {
       semantics,
       context,
       traceparent,
+      oneWay: target.oneWay,
     });
     return watch.around(() => this.#callWith(target, args, options, watch));
   }

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { connect, type DiagnosticEvents, MemoryNetwork, RpcError, Server } from "farcall";
-import { type OncService, oncProgram, type Procedure } from "farcall/onc";
+import { connect, type DiagnosticEvents, MemoryNetwork, RpcError, Server, type Timeline } from "farcall";
+import { type OncService, type OneWayProcedure, oncProgram, type Procedure } from "farcall/onc";
 import { nothing, uint } from "farcall/xdr";
 import { describe, expect, it } from "vitest";
 import { listenTo } from "../support/events.js";
@@ -9,6 +9,7 @@ interface Counter {
   add: Procedure<[number: number], number>;
   read: Procedure<[], number, "at-least-once">;
   fail: Procedure<[], void>;
+  note: OneWayProcedure<[number: number]>;
 }
 const CounterV1: OncService<Counter> = oncProgram<Counter>({
   name: "COUNTER_PROG",
@@ -18,6 +19,7 @@ const CounterV1: OncService<Counter> = oncProgram<Counter>({
     add: { number: 1, name: "ADD", args: [uint], result: uint },
     read: { number: 2, name: "READ", args: [], result: uint, semantics: "at-least-once" },
     fail: { number: 3, name: "FAIL", args: [], result: nothing },
+    note: { number: 4, name: "NOTE", args: [uint], result: nothing, oneWay: true },
   },
 });
 
@@ -35,6 +37,7 @@ async function served(network = new MemoryNetwork()) {
     fail: () => {
       throw new Error("no");
     },
+    note: () => {},
   });
   const address = await server.listen(`memory://counter-${counters++}`);
   const client = await connect(CounterV1, address, { network, timeoutMs: 10_000 });
@@ -136,6 +139,7 @@ describe("the channels of a client", () => {
       },
       read: () => 7,
       fail: () => {},
+      note: () => {},
     });
     const address = await server.listen("memory://counter");
     for (const session of ["require", "off"] as const) {
@@ -159,7 +163,7 @@ describe("the channels of a client", () => {
   it("change nothing on the wire: a server that could tell its times is not asked for them", async () => {
     const network = new MemoryNetwork();
     await using server = new Server({ network });
-    server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {} });
+    server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {}, note: () => {} });
     const address = await server.listen("memory://counter");
     await using client = await connect(CounterV1, address, { network, session: "require" });
     using events = listenTo(...calls, "farcall:server:call:start", "farcall:server:call:end");
@@ -203,7 +207,7 @@ describe("the channels of a client", () => {
       fate: (_bytes, _from, to) => (to.host === "counter" && lost++ < 2 ? [] : [0]),
     });
     await using server = new Server({ network });
-    server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {} });
+    server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {}, note: () => {} });
     const address = await server.listen("memory+datagram://counter");
     await using client = await connect(CounterV1, address, { network, retransmit: { initialMs: 5, minMs: 5 } });
     using events = listenTo(...calls, "farcall:client:retry");
@@ -229,6 +233,7 @@ describe("the channels of a client", () => {
         return new Promise<number>(() => {});
       },
       fail: () => {},
+      note: () => {},
     });
     const address = await before.listen("memory://counter");
     await using client = await connect(CounterV1, address, { network, retry: { backoff: { initialMs: 1 } } });
@@ -237,7 +242,7 @@ describe("the channels of a client", () => {
     await begun;
     await before.close({ drainMs: 0 });
     await using after = new Server({ network });
-    after.export(CounterV1, { add: (number) => number, read: () => 9, fail: () => {} });
+    after.export(CounterV1, { add: (number) => number, read: () => 9, fail: () => {}, note: () => {} });
     await after.listen("memory://counter");
     expect(await call).toBe(9);
     expect(events.of("farcall:client:retry")[0]).toMatchObject({
@@ -246,6 +251,19 @@ describe("the channels of a client", () => {
       transmission: 2,
       call: events.of("farcall:client:call:start")[0],
     });
+  });
+
+  it("tell of a one-way call, which ends when its bytes leave, that nobody knows whether it ran", async () => {
+    await using here = await served();
+    const told: Timeline[] = [];
+    using events = listenTo(...calls, "farcall:server:call:end");
+    await here.client.note(1, { explain: (timeline) => told.push(timeline) });
+    expect(events.of("farcall:client:call:end")[0]).toMatchObject({ procedure: "note", executed: "unknown" });
+    expect(told).toMatchObject([{ transmissions: 1, serverTold: false }]);
+    expect(told[0]?.steps.map(({ step }) => step)).toEqual(["client", "stub", "marshal", "send"]);
+    // The server knows.
+    await events.until("farcall:server:call:end");
+    expect(events.of("farcall:server:call:end")[0]).toMatchObject({ procedure: "note", executed: "yes" });
   });
 
   it("are silent when nobody listens any more", async () => {

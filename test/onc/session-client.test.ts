@@ -13,7 +13,7 @@ import { string, uint, type XdrCodec } from "farcall/xdr";
 import { afterEach, describe, expect, it } from "vitest";
 import { MemoryNetwork } from "../../src/net/index.js";
 import type { Stream } from "../../src/net/stream.js";
-import { SESSION_PROGRAM } from "../../src/onc/session/session.js";
+import { CallStatus, SESSION_PROGRAM } from "../../src/onc/session/session.js";
 import { HandClock, machineWith, turn } from "../support/hand-clock.js";
 
 // farcall's client and server in one session, over a network whose connections a test may cut, and a clock that it moves.
@@ -514,15 +514,8 @@ describe("a server without sessions", () => {
     ],
   ])("that %s is called plainly, and loses no call by having been asked", async (_what, open, connects) => {
     const { start, connect, network, clock, log } = world();
-    // A program of the same number that is no session program of ours.
-    const odd = oncProgram<{ open: Procedure<[Uint8Array], number> }>({
-      name: "ODD",
-      program: SESSION_PROGRAM,
-      version: 1,
-      procedures: { open: { number: 1, name: "OPEN", args: [opaqueRest], result: uint } },
-    });
     const server = await start({ sessions: false });
-    server.export(odd, { open: () => open(network) });
+    server.export(oddProgram, { open: () => open(network), call: staleCall });
     const bank = await connect();
     const call = bank.pay(1);
     await clock.pass(5_000);
@@ -539,6 +532,69 @@ const opaqueRest: XdrCodec<Uint8Array> = {
   decode: (r) => r.view(r.remaining),
   shape: { kind: "opaque", length: 0, fixed: false },
 };
+
+/** A program of the same number that is no session program of ours. */
+const oddProgram = oncProgram<{ open: Procedure<[Uint8Array], number>; call: Procedure<[Uint8Array], number> }>({
+  name: "ODD",
+  program: SESSION_PROGRAM,
+  version: 1,
+  procedures: {
+    open: { number: 1, name: "OPEN", args: [opaqueRest], result: uint },
+    call: { number: 2, name: "CALL", args: [opaqueRest], result: uint },
+  },
+});
+const staleCall = (): number => CallStatus.CALL_STALE;
+
+describe("a server that has had sessions", () => {
+  it("and hangs up while it is asked for another one is asked again: no call is made plainly", async () => {
+    const { start, connect, network, clock, log } = world();
+    const first = await start();
+    const bank = await connect();
+    await bank.pay(1);
+    await first.close({ drainMs: 0 });
+    await turn();
+    const odd = await start({ sessions: false });
+    let asked = 0;
+    odd.export(oddProgram, {
+      open(): never {
+        asked++;
+        network.cut();
+        throw new Error("gone");
+      },
+      call: staleCall,
+    });
+    for (let i = 0; i < 5; i++) {
+      const call = end(bank.pay(2));
+      await clock.pass(30_000);
+      expect(await call).toMatchObject({ code: "unavailable", executed: "no" });
+    }
+    // A few times for each call, not in a loop.
+    expect(asked).toBeGreaterThan(1);
+    expect(asked).toBeLessThan(50);
+    await odd.close({ drainMs: 0 });
+    await start();
+    const call = bank.pay(3, { timeoutMs: 60_000 });
+    await clock.pass(30_000);
+    expect(await call).toBe(3);
+    expect(log).toEqual(["pay 1", "pay 3"]);
+    expect(await bank.$guarantee()).toMatchObject({ session: "open" });
+  });
+
+  it("and is silent about another one, as one that is frozen, is waited for", async () => {
+    const { start, connect, clock, log } = world();
+    const first = await start();
+    const bank = await connect();
+    await bank.pay(1);
+    await first.close({ drainMs: 0 });
+    await turn();
+    const odd = await start({ sessions: false });
+    odd.export(oddProgram, { open: () => new Promise(() => {}), call: staleCall });
+    const call = end(bank.pay(2, { timeoutMs: 10_000 }));
+    await clock.pass(15_000);
+    expect(await call).toMatchObject({ code: "deadline-exceeded", executed: "no" });
+    expect(log).toEqual(["pay 1"]);
+  });
+});
 
 describe("order", () => {
   it("fifo runs calls one after another, also over the loss of a connection", async () => {

@@ -143,6 +143,10 @@ export class SessionClient {
   #session: ClientSession | undefined;
   #noneUntil = Number.POSITIVE_INFINITY;
   #unanswered = 0;
+  /** Whether this server ever gave a session: then silence and lost connections are no refusals. */
+  #hasSessions = false;
+  /** Not before this time is such a server asked again. */
+  #openAt = Number.NEGATIVE_INFINITY;
   /** Calls that wait for the answer to OPEN, or for a place. */
   readonly #waiting = new Set<ClientCall>();
   readonly #questions = new Map<ClientCall, Question>();
@@ -194,7 +198,11 @@ export class SessionClient {
     const { mode, fifo } = this.#options;
     if (mode === "auto" && !fifo && call.semantics !== "exactly-once") return false;
     const wanted = fifo ? `order "fifo"` : mode === "require" ? `session "require"` : "exactly-once";
-    this.#port.fail(call, refusal(`the server has no sessions, which ${wanted} needs`));
+    const failure =
+      this.#noneUntil === Number.POSITIVE_INFINITY
+        ? refusal(`the server has no sessions, which ${wanted} needs`)
+        : unopened(`the server has not opened a session, which ${wanted} needs`);
+    this.#port.fail(call, failure);
     return true;
   }
 
@@ -449,7 +457,10 @@ export class SessionClient {
   // --- the session's life
 
   #open(): void {
-    this.#port.start(this.#openCall(this.#port.now));
+    if (this.#port.now >= this.#openAt) return this.#port.start(this.#openCall(this.#port.now));
+    this.#wakeAt(this.#openAt);
+    // Who only asks what the server gives does not wait for it to come back.
+    this.#tellOpen();
   }
 
   #openCall(now: number): ClientCall {
@@ -465,6 +476,8 @@ export class SessionClient {
     if (this.#state !== "opening") return;
     if (result.status === OpenStatus.OPEN_OK) {
       this.#unanswered = 0;
+      this.#hasSessions = true;
+      this.#openAt = Number.NEGATIVE_INFINITY;
       this.#session = new ClientSession(result.ok);
       this.#state = "open";
       this.#tellOpen();
@@ -483,12 +496,17 @@ export class SessionClient {
       case "deadline-exceeded":
         // Silence about a program that it does not have, or the silence of a server that is not there: then too, what
         // waits had better be sent, so that its own failure says what is wrong.
-        if (error.transmissions > 0) return this.#none(askAgainMs * 2 ** Math.min(this.#unanswered++, 10));
-        return this.#openAgain();
+        if (error.transmissions === 0 || this.#hasSessions) return this.#openAgain();
+        return this.#none(askAgainMs * 2 ** Math.min(this.#unanswered++, 10));
       case "unavailable":
       case "not-found":
       case "busy":
         if (error.transmissions === 0) return this.#unreached(error);
+        // A datagram is lost without a word; this is the system's, that nobody listens there.
+        if (this.#hasSessions || this.#port.doubles) {
+          this.#openAt = this.#port.now + Math.min(pollMs.first * 2 ** this.#unanswered++, pollMs.most);
+          return this.#unreached(error);
+        }
         // The connection was lost. Once may be chance; a server that hangs up whenever it is asked should not be asked.
         return this.#none(this.#unanswered++ === 0 ? 0 : askAgainMs * 2 ** Math.min(this.#unanswered, 10));
       default:
@@ -566,6 +584,7 @@ export class SessionClient {
       if (question.due <= now) this.#question(call);
       else this.#wakeAt(question.due);
     }
+    if (this.#state === "idle" && this.#waiting.size > 0) this.#open();
   }
 
   #acknowledge(): void {
@@ -604,6 +623,11 @@ const stale: CallFailure = {
 
 function refusal(message: string): CallFailure {
   return { code: "unimplemented", message, details: { status: clntStatus(ClntStat.RPC_FAILED) } };
+}
+
+/** Whether it has sessions is not known: it may give one later. */
+function unopened(message: string): CallFailure {
+  return { code: "unavailable", message, details: { status: clntStatus(ClntStat.RPC_CANTRECV) } };
 }
 
 /** Reads a kept outcome. */

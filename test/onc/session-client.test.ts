@@ -66,13 +66,12 @@ interface World {
   readonly log: string[];
   readonly waiting: Map<string, { readonly finish: (value: string) => void; readonly signal: AbortSignal }>;
   /** Starts a server, another run of it, where the last one was. */
-  start(options?: ServerOptions, lifetime?: "per-session"): Promise<Server>;
-  connect(options?: ConnectOptions): Promise<Client<Bank>>;
+  start(options?: ServerOptions, lifetime?: "per-session", address?: string): Promise<Server>;
+  connect(options?: ConnectOptions, address?: string): Promise<Client<Bank>>;
 }
 
-function world(): World {
+function world(network: CutNetwork = new CutNetwork()): World {
   const clock = new HandClock();
-  const network = new CutNetwork();
   const log: string[] = [];
   const waiting: World["waiting"] = new Map();
   const machine = machineWith(clock);
@@ -81,7 +80,7 @@ function world(): World {
     network,
     log,
     waiting,
-    async start(options?: ServerOptions, lifetime?: "per-session") {
+    async start(options?: ServerOptions, lifetime?: "per-session", address = "memory://bank") {
       const server = new Server({ machine, network, onError: () => {}, ...options });
       cleanups.push(() => server.close({ drainMs: 0 }));
       const make = () => {
@@ -108,11 +107,11 @@ function world(): World {
       };
       if (lifetime === undefined) server.export(BankV1, make());
       else server.export(BankV1, make, { lifetime });
-      await server.listen("memory://bank");
+      await server.listen(address);
       return server;
     },
-    async connect(options = {}) {
-      const client = await connect(BankV1, "memory://bank", { machine, network, session: "auto", ...options });
+    async connect(options = {}, address = "memory://bank") {
+      const client = await connect(BankV1, address, { machine, network, session: "auto", ...options });
       cleanups.push(() => client.$close());
       return client;
     },
@@ -237,6 +236,21 @@ describe("a call in a session", () => {
     expect(log).toEqual(["wait a"]);
     // The new session works.
     expect(await bank.pay(1)).toBe(1);
+  });
+
+  it("is settled by STATUS over datagrams, where a refusal that comes twice proves no more than one", async () => {
+    const { start, clock, log, connect } = world(new CutNetwork({ fate: () => [0, 0] }));
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const first = await start({ replyCache: { store, owner: "bank" } }, undefined, "memory+datagram://bank");
+    const bank = await connect({}, "memory+datagram://bank");
+    const call = end(bank.wait("a"));
+    await turn();
+    void first.close({ drainMs: 0 });
+    await turn();
+    await start({ replyCache: { store, owner: "bank" } }, undefined, "memory+datagram://bank");
+    await clock.pass(5_000);
+    expect(await call).toMatchObject({ code: "unavailable", executed: "unknown" });
+    expect(log).toEqual(["wait a"]);
   });
 
   it("stays unknown when the server has lost its memory: nobody guesses", async () => {

@@ -313,8 +313,9 @@ export class SessionClient {
     r.finish();
     const { executed, passing, retryAfterMs = 0 } = failure;
     if (status === CallStatus.CALL_FENCED) call.disprove();
-    // What may be otherwise a moment later is no evidence where another copy may be on its way.
-    else if (!(passing && this.#port.doubles)) call.add(executed);
+    // What may be otherwise a moment later, or was a moment before, is no evidence where there may be another copy; and a
+    // refusal that ends nothing may itself come twice.
+    else if (!(this.#port.doubles && (passing || status === CallStatus.CALL_STALE))) call.add(executed);
     if (status === CallStatus.CALL_STALE) this.#stale(call, seat);
     else if (status === CallStatus.CALL_RUNNING) this.#ask(call, seat, pollMs.first);
     else if (passing) this.#port.attemptFailed(call, { ...failure, repeat: "busy" }, { retryAfterMs, charged: true });

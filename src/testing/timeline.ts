@@ -1,7 +1,6 @@
-import { CallHeader, MessageType, ReplyHeader } from "../onc/message.js";
-import { type OncService, proceduresOf } from "../onc/program.js";
-import { XdrReader } from "../xdr/index.js";
+import type { OncService } from "../onc/program.js";
 import type { CallRecord, ExecutionRecord } from "./history.js";
+import { MessageReader } from "./messages.js";
 import type { NetworkObserver } from "./network.js";
 import type { VirtualTime } from "./time.js";
 
@@ -11,15 +10,11 @@ const valueLengthMax = 60;
 /** Writes down what happens in one history: calls, executions, messages, and what goes wrong. */
 export class TimelineRecorder implements NetworkObserver {
   readonly #lines: string[] = [];
-  readonly #names = new Map<string, string>();
-  readonly #reader = new XdrReader();
-  readonly #call = new CallHeader();
-  readonly #reply = new ReplyHeader();
+  readonly #messages: MessageReader;
   #time: VirtualTime | undefined;
 
   constructor(service: OncService<unknown>) {
-    for (const [name, { number }] of proceduresOf(service))
-      this.#names.set(`${service.program}.${service.version}.${number}`, name);
+    this.#messages = new MessageReader(service);
   }
 
   get text(): string {
@@ -55,7 +50,7 @@ export class TimelineRecorder implements NetworkObserver {
   message(from: string, to: string, bytes: Uint8Array, transport: "stream" | "datagram", note: string): void {
     const suffix = note === "" ? "" : ` (${note})`;
     for (const message of transport === "stream" ? this.#recordsOf(bytes) : [bytes]) {
-      this.note(from, `-> ${to}: ${this.#describe(message)}${suffix}`);
+      this.note(from, `-> ${to}: ${this.#messages.describe(message)}${suffix}`);
     }
   }
 
@@ -69,36 +64,6 @@ export class TimelineRecorder implements NetworkObserver {
     }
     return records;
   }
-
-  #describe(bytes: Uint8Array): string {
-    if (bytes.length === 0) return "nothing";
-    const size = `${bytes.length} bytes`;
-    const r = this.#reader;
-    r.reset(bytes, 0, bytes.length);
-    try {
-      const type = bytes.length < 8 ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-      if (type === MessageType.CALL) {
-        const outcome = this.#call.read(r);
-        const { xid, program, version, procedure } = this.#call;
-        const name =
-          procedure === 0
-            ? "NULL"
-            : (this.#names.get(`${program}.${version}.${procedure}`) ?? `procedure ${procedure}`);
-        return `CALL xid ${hex(xid)} ${outcome === "call" ? name : outcome}, ${size}`;
-      }
-      if (type === MessageType.REPLY && this.#reply.readXid(r)) {
-        this.#reply.readBody(r);
-        return `REPLY xid ${hex(this.#reply.xid)} ${this.#reply.refusal?.stat ?? "SUCCESS"}, ${size}`;
-      }
-    } catch {
-      // Too short or destroyed; what it is is said below.
-    }
-    return `no message, ${size}`;
-  }
-}
-
-function hex(xid: number): string {
-  return xid.toString(16).padStart(8, "0");
 }
 
 /** A value in a few characters. */

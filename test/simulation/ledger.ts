@@ -55,7 +55,7 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
     { client, number, text: "x".repeat(random.chance(0.1) ? random.integer(0, 2_000) : random.integer(0, 12)) },
   ];
   const procedures: readonly (keyof Ledger)[] =
-    guarantee === undefined ? ["glance", "note", "enter", "next"] : byGuarantee[guarantee];
+    guarantee === undefined ? ["glance", "note", "enter", "next", "pay"] : byGuarantee[guarantee];
   return {
     service: LedgerV1,
     client: { hedge: { note: { afterMs: 40 } } },

@@ -52,10 +52,11 @@ export interface CallPlan {
 export interface ClientPlan {
   readonly host: string;
   /**
-   * Whether it is a plain client of old: it begins with xid 1 whenever it starts, at a port of its own each time. All such
-   * clients are behind one address.
+   * `session`: it makes its calls in sessions, as farcall's clients do. `plain`: it makes them plainly, as clients of old.
+   * `office`: plainly too, from behind one address with all clients of its kind; and it begins with xid 1 whenever it
+   * starts, at a port of its own each time.
    */
-  readonly plain: boolean;
+  readonly kind: "session" | "plain" | "office";
   readonly transport: "stream" | "datagram";
   /** Calls that follow one another; lanes run side by side. */
   readonly lanes: readonly (readonly CallPlan[])[];
@@ -85,6 +86,7 @@ export interface PlanOptions {
   readonly faults: readonly FaultKind[];
   readonly transports: readonly ("stream" | "datagram")[];
   readonly stores: readonly ("memory" | "durable")[];
+  readonly sessions: readonly ("auto" | "off")[];
   readonly guarantee: Semantics | undefined;
   /** The procedures that are called, with what makes their arguments. */
   readonly procedures: readonly {
@@ -109,11 +111,15 @@ const spanMs = 2_000;
 /** In what share of all histories nothing goes wrong at all. */
 const calmShare = 0.05;
 
-/** In what share of the others each kind of fault may happen: fewer kinds at once show more of each. */
-const kindShare = 0.35;
+/**
+ * In what share of the others each kind of fault may happen, at the least and at the most: of few kinds nearly all, of many
+ * some six at once, which show more than all of them together.
+ */
+const kindShare = (kinds: number): number => Math.max(0.35, Math.min(0.9, 3 / kinds));
 
-/** In what share of cases a client is a plain one. */
-const plainShare = 0.25;
+/** In what share of cases a client has no sessions, where it may have, and how many of those are in the office. */
+const plainShare = 0.4;
+const officeShare = 0.6;
 
 /** How often the store is durable where calls are exactly-once: without one they are only refused. */
 const durableShare = 0.9;
@@ -134,8 +140,9 @@ export function drawPlan(seed: number, given: PlanOptions): Plan {
   // Without transactions a call that is exactly-once fails by rights, and a plain client's runs outside of any.
   const fits = durable || !exactlyOnce;
   const calmly = random.chance(calmShare) && fits;
+  const share = kindShare(options.faults.length);
   const on = new Set(
-    options.faults.filter((kind) => !calmly && random.chance(kind === "bit-flip" ? flipShare : kindShare)),
+    options.faults.filter((kind) => !calmly && random.chance(kind === "bit-flip" ? flipShare : share)),
   );
   const clients: ClientPlan[] = [];
   const hurried = random.chance(0.5);
@@ -159,6 +166,13 @@ function isDurable(stores: PlanOptions["stores"], exactlyOnce: boolean, random: 
   return stores.includes("durable") && (!stores.includes("memory") || random.chance(durableShare));
 }
 
+function drawKind(sessions: PlanOptions["sessions"], mayBePlain: boolean, random: Random): ClientPlan["kind"] {
+  const mayHaveSessions = sessions.includes("auto");
+  const plain = mayBePlain && sessions.includes("off") && (!mayHaveSessions || random.chance(plainShare));
+  if (!plain) return "session";
+  return random.chance(officeShare) ? "office" : "plain";
+}
+
 function drawClient(
   client: number,
   options: PlanOptions,
@@ -167,7 +181,7 @@ function drawClient(
   hurried: boolean,
   mayBePlain: boolean,
 ): ClientPlan {
-  const plain = random.chance(plainShare) && mayBePlain;
+  const kind = drawKind(options.sessions, mayBePlain, random);
   const lanes: CallPlan[][] = Array.from({ length: random.integer(1, 4) }, () => []);
   const made: CallPlan[] = [];
   for (let number = 1; number <= options.callsPerClient; number++) {
@@ -185,7 +199,7 @@ function drawClient(
     made.push(call);
     random.pick(lanes).push(call);
   }
-  return { host: `client-${client}`, plain, transport: random.pick(options.transports), lanes };
+  return { host: `client-${client}`, kind, transport: random.pick(options.transports), lanes };
 }
 
 function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {
@@ -235,7 +249,9 @@ function drawIncidents(
   }));
   several("client-crash", 2, () => ({ kind: "client-crash", at: at(), host: host(), ...down() }));
   // The same bytes from the same port are the same call: such a client must not repeat itself.
-  const distinct = clients.find((client) => !client.plain && isDistinct(client));
+  const distinct = clients.find(
+    (client) => client.kind === "plain" && client.transport === "datagram" && isDistinct(client),
+  );
   if (on.has("xid-reuse") && distinct !== undefined) {
     incidents.push({ kind: "xid-reuse", at: at(), host: distinct.host, firstXid: random.uint32() });
   }

@@ -35,6 +35,10 @@ export interface SimulationOptions<C> {
   readonly callsPerClient?: number | undefined;
   /** How clients connect; each takes one of these. Default: both. */
   readonly transports?: readonly ("stream" | "datagram")[] | undefined;
+  /**
+   * Whether clients make their calls in sessions or plainly, as clients of old do; each does one of these. Default: both.
+   */
+  readonly sessions?: readonly ("auto" | "off")[] | undefined;
   /** Where the server's reply cache is: gone with the server, or in a database that outlives it. Default: both. */
   readonly stores?: readonly ("memory" | "durable")[] | undefined;
   /** Options of the clients and of the server; the simulation brings network, machine and store. */
@@ -146,6 +150,7 @@ function prepare<C>(options: SimulationOptions<C>): { setup: Setup; plans: PlanO
       procedures,
       transports: options.transports ?? ["stream", "datagram"],
       stores: options.stores ?? ["memory", "durable"],
+      sessions: options.sessions ?? ["auto", "off"],
       guarantee: options.guarantee,
     },
   };

@@ -315,8 +315,8 @@ class World {
 
   /** The first xid of a client, where it is not left to chance. */
   #firstXid(client: SimulatedClient): number | undefined {
-    const { host, plain } = client.plan;
-    if (plain) return 1;
+    const { host, kind } = client.plan;
+    if (kind === "office") return 1;
     for (const incident of this.#plan.incidents) {
       if (!("host" in incident) || incident.host !== host) continue;
       if (incident.kind === "xid-reuse") {
@@ -332,13 +332,14 @@ class World {
   }
 
   async #live(client: SimulatedClient, program: Program): Promise<void> {
-    const { host, plain } = client.plan;
+    const { host, kind } = client.plan;
+    const office = kind === "office";
     const port = firstPort + portsPerClient * this.#clients.indexOf(client);
-    const network = this.#network.of(program, plain ? "office" : host, plain ? port + 10 * program.boot : port);
+    const network = this.#network.of(program, office ? kind : host, office ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
-    const session = plain ? "off" : "auto";
+    const session = kind === "session" ? "auto" : "off";
     const options = { session, ...this.#setup.client, network, machine: program } as const;
-    const service = plain ? this.#setup.plainService : this.#setup.service;
+    const service = kind === "session" ? this.#setup.service : this.#setup.plainService;
     const rpc = await this.#connect(program, service, `${scheme}://server`, options);
     await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));
     client.done = true;
@@ -416,7 +417,7 @@ class World {
     };
     try {
       const method = (rpc as unknown as Record<string, unknown>)[procedure] as (...args: unknown[]) => Promise<unknown>;
-      const asked = client.plan.plain && record.guarantee === "exactly-once" ? undefined : guarantee;
+      const asked = client.plan.kind !== "session" && record.guarantee === "exactly-once" ? undefined : guarantee;
       const value = await method(...args, ...this.#optionsOf(program, timeoutMs, cancelAfterMs, asked));
       settle({ ok: true, value, bytes: keys.ofResult(procedure, value) });
     } catch (error) {

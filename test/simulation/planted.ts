@@ -34,7 +34,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     bug: "no reply cache",
     plant: () => {},
     options: { replyCache: false },
-    narrowed: { transports: ["datagram"], faults: ["duplication"] },
+    narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["duplication"] },
     breaks: ["ran-twice"],
   },
   {
@@ -48,7 +48,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             return original.call(this, call, header, { ...message, argsStart: message.end });
           },
       ),
-    narrowed: { transports: ["datagram"], faults: ["xid-reuse"] },
+    narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["xid-reuse"] },
     breaks: ["foreign-reply", "yes-means-ran"],
   },
   {
@@ -62,7 +62,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             original.call(this, bytes, peer.replace(/:\d+$/, ""), send);
           },
       ),
-    narrowed: { transports: ["datagram"], faults: ["loss"] },
+    narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["loss"] },
     breaks: ["reply-used-twice", "yes-means-ran"],
   },
   {
@@ -79,6 +79,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           },
       ),
     narrowed: {
+      sessions: ["off"],
       transports: ["datagram"],
       stores: ["durable"],
       faults: ["duplication", "delay", "crash-during-execution"],
@@ -98,7 +99,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           },
       );
     },
-    narrowed: { transports: ["stream"], faults: ["reset"] },
+    narrowed: { sessions: ["off"], transports: ["stream"], faults: ["reset"] },
     breaks: ["ran-twice"],
   },
   {
@@ -124,7 +125,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             original.call(this, executed === "unknown" ? "no" : executed);
           },
       ),
-    narrowed: { transports: ["datagram"], faults: ["duplication", "crash-after-execution"] },
+    narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["duplication", "crash-after-execution"] },
     breaks: ["no-means-never"],
   },
   {
@@ -138,7 +139,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             return size === 4 ? new Uint8Array([0, 0, 0, 1]) : original.call(this, size);
           },
       ),
-    narrowed: { transports: ["datagram"], faults: ["client-crash"] },
+    narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["client-crash"] },
     breaks: ["foreign-reply", "yes-means-ran", "reply-used-twice"],
   },
   {

@@ -14,6 +14,7 @@ export {
   type XmlRpcExecuteOptions,
   type XmlRpcServiceClient,
 } from "./client.js";
+export type { ElementHandler } from "./codec/builder.js";
 export { array, nullable, optional, record, recursive, type StructValue, struct } from "./codec/composite.js";
 export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
 export { type FaultOutcome, faultOutcome } from "./codec/fault.js";

@@ -62,7 +62,23 @@ function isBlank(text: string): boolean {
 
 const blankEnds = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 
+/** What an {@link ElementHandler} threw, on its way through the parsers, which know errors of their own. */
+export class ElementError extends Error {
+  readonly thrown: unknown;
+
+  constructor(thrown: unknown) {
+    super("an element was not taken");
+    this.thrown = thrown;
+  }
+}
+
+/** Takes one element of the result as soon as it is whole, with its index. */
+export type ElementHandler = (value: XmlRpcValue, index: number) => void;
+
 export class MessageBuilder {
+  readonly #element: ElementHandler | undefined;
+  /** How many elements were given away. */
+  #given = 0;
   readonly #kind: MessageKind;
   readonly #settings: Settings;
   readonly #strict: boolean;
@@ -86,7 +102,9 @@ export class MessageBuilder {
   /** What paths begin with. */
   #root: "" | "params" | "result" | "fault" = "";
 
-  constructor(kind: MessageKind, settings: Settings) {
+  /** @param element is given the elements of a result that is an array, one by one; they are not kept then */
+  constructor(kind: MessageKind, settings: Settings, element?: ElementHandler | undefined) {
+    this.#element = element;
     this.#kind = kind;
     this.#settings = settings;
     this.#strict = settings.strict;
@@ -101,7 +119,8 @@ export class MessageBuilder {
       const { elements, name } = frame;
       if (elements === undefined) {
         if (name !== undefined) parts.push(name);
-      } else if (frame !== this.#frame || this.#state !== "array") parts.push(elements.length);
+      } else if (frame !== this.#frame || this.#state !== "array")
+        parts.push(elements.length + (i === 0 ? this.#given : 0));
     }
     return joinPath(parts);
   }
@@ -181,10 +200,13 @@ export class MessageBuilder {
 
   text(text: string): void {
     switch (this.#state) {
-      case "scalar":
-      case "value":
       case "name":
       case "methodName":
+        this.#checkName(this.#text + text, this.#state === "name" ? "member" : "method");
+        this.#text += text;
+        return;
+      case "scalar":
+      case "value":
         if (this.#text.length + text.length > this.#settings.stringLengthMax) {
           this.fail("limit", `a text is longer than stringLengthMax, ${this.#settings.stringLengthMax} characters`);
         }
@@ -278,7 +300,6 @@ export class MessageBuilder {
   #methodName(): string {
     const name = this.#strict ? this.#text : this.#text.replace(blankEnds, "");
     if (name === "") this.fail("message", "an empty methodName");
-    this.#checkName(name, "method");
     if (this.#strict && !/^[A-Za-z0-9_.:/]+$/.test(name)) {
       this.fail("message", `the methodName ${shorten(name)} has characters that method names do not have`);
     }
@@ -359,7 +380,9 @@ export class MessageBuilder {
     this.#state = this.#holder;
     switch (this.#holder) {
       case "data":
-        (this.#frame.elements as XmlRpcValue[]).push(value);
+        if (this.#element !== undefined && this.#depth === 1 && this.#root === "result") {
+          this.#give(this.#element, value);
+        } else (this.#frame.elements as XmlRpcValue[]).push(value);
         return;
       case "member":
         this.#frame.value = value;
@@ -367,6 +390,14 @@ export class MessageBuilder {
       default:
         this.#value = value;
         this.#hasValue = true;
+    }
+  }
+
+  #give(element: ElementHandler, value: XmlRpcValue): void {
+    try {
+      element(value, this.#given++);
+    } catch (error) {
+      throw new ElementError(error);
     }
   }
 
@@ -406,7 +437,6 @@ export class MessageBuilder {
   #closeName(): void {
     const name = this.#text;
     this.#text = "";
-    this.#checkName(name, "member");
     this.#frame.name = name;
     this.#state = "member";
   }

@@ -2,7 +2,7 @@
 
 import { describe } from "../../model/describe.js";
 import { EncodeError, RpcError } from "../../model/index.js";
-import { MessageBuilder, type MessageKind } from "./builder.js";
+import { ElementError, type ElementHandler, MessageBuilder, type MessageKind } from "./builder.js";
 import { CharsetReader } from "./charset.js";
 import { XmlRpcDecodeError } from "./error.js";
 import { declarationOf, EscapeError, encodeText, escapeText, mendText } from "./escape.js";
@@ -210,9 +210,9 @@ class MessageDecoder {
   readonly #xml: XmlReader;
   readonly #bytes: CharsetReader;
 
-  constructor(kind: MessageKind, options: DecodeOptions) {
+  constructor(kind: MessageKind, options: DecodeOptions, element?: ElementHandler | undefined) {
     this.settings = settingsOf(options);
-    this.builder = new MessageBuilder(kind, this.settings);
+    this.builder = new MessageBuilder(kind, this.settings, element);
     this.#xml = new XmlReader(this.builder, this.settings.strict);
     this.#bytes = new CharsetReader(this.settings, options.charset, (text) => this.#xml.write(text));
   }
@@ -223,12 +223,20 @@ class MessageDecoder {
    * @throws XmlRpcDecodeError as soon as it is clear that the document cannot be read; the decoder is of no use then
    */
   push(chunk: Uint8Array): void {
-    this.#bytes.push(chunk);
+    try {
+      this.#bytes.push(chunk);
+    } catch (error) {
+      throw error instanceof ElementError ? error.thrown : error;
+    }
   }
 
   protected finish(): void {
-    this.#bytes.end();
-    this.#xml.end();
+    try {
+      this.#bytes.end();
+      this.#xml.end();
+    } catch (error) {
+      throw error instanceof ElementError ? error.thrown : error;
+    }
   }
 }
 
@@ -251,10 +259,22 @@ export class CallDecoder extends MessageDecoder {
   }
 }
 
-/** Reads an answer in pieces. */
+/**
+ * Reads an answer in pieces.
+ *
+ * ```ts
+ * const decoder = new ResponseDecoder({}, (row, index) => console.log(index, row));
+ * for await (const chunk of body) decoder.push(chunk);
+ * const { fault } = decoder.end();
+ * ```
+ */
 export class ResponseDecoder extends MessageDecoder {
-  constructor(options: DecodeOptions = {}) {
-    super("methodResponse", options);
+  /**
+   * @param element is given the elements of a result that is an array, each as soon as it is whole. They are not kept,
+   *   so the array that `end` gives is empty. What it throws goes through `push`.
+   */
+  constructor(options: DecodeOptions = {}, element?: ElementHandler | undefined) {
+    super("methodResponse", options, element);
   }
 
   /**

@@ -34,6 +34,8 @@ export type ArgsOf<P> = P extends Procedure<infer Args, unknown, infer _Declared
 export type ResultOf<P> = P extends Procedure<infer _Args, infer Result, infer _Declared> ? Result : never;
 export type DeclaredOf<P> = P extends Procedure<infer _Args, unknown, infer Declared> ? Declared : never;
 
+declare const contract: unique symbol;
+
 /**
  * A contract that can be called and served: what the IDL compiler emits, and what a protocol's own constructor
  * (`oncProgram`) makes by hand. It carries its protocol, so `connect` and `Server` need no registry.
@@ -42,6 +44,8 @@ export type DeclaredOf<P> = P extends Procedure<infer _Args, unknown, infer Decl
  * @typeParam P the protocol's kind of service
  */
 export interface Service<C, P extends Protocol = Protocol> {
+  /** In types only: what lets a function that takes any service find its contract. */
+  readonly [contract]?: C | undefined;
   readonly protocol: P;
   /** The service's own name, such as `CALC_PROG`, for messages and tools. */
   readonly name: string;

@@ -18,6 +18,7 @@ import { opaqueAuthMax } from "../../src/onc/message.js";
 import { recordFragmentsMax, recordSizeMax } from "../../src/onc/record.js";
 import { serverLimitDefaults } from "../../src/onc/server-limits.js";
 import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
+import { attributesMax, limitDefaults, prologSizeMax, scalarLengthMax } from "../../src/xmlrpc/codec/limits.js";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const page = read("docs/limits.md");
@@ -76,7 +77,16 @@ describe("docs/limits.md", () => {
     expect(Object.keys(table(client)).sort()).toEqual(named.filter((name) => name !== "probeTimeoutMs").sort());
   });
 
+  it("lists every limit of XML-RPC's documents, with the default that the code has", () => {
+    const [, section = ""] = page.split(/^## Documents of XML-RPC$/m);
+    expect(table(section.split(/^## /m)[0] ?? "")).toEqual(limitDefaults);
+  });
+
   it.each([
+    [
+      `at most ${attributesMax} attributes, a number or a date at most ${scalarLengthMax.toLocaleString("en")} characters`,
+    ],
+    [`comes within ${prologSizeMax.toLocaleString("en")} characters`],
     [`${opaqueAuthMax} bytes (RFC 5531`],
     [`deeper than ${depthMaxDefault} levels`],
     [`more than ${emptyElementsMax.toLocaleString("en")} elements`],

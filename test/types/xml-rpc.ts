@@ -83,6 +83,22 @@ export const wrong: Handlers<Test> = {
 method("a.b", { params: [Math.abs], result: int });
 
 // A service of another wire keeps its contract.
-overXmlRpc(StoreV1) satisfies XmlRpcService<StoreV1>;
+const Store = overXmlRpc(StoreV1);
+type ContractOfService<S> = S extends XmlRpcService<infer C> ? C : never;
+const kept: Same<ContractOfService<typeof Store>, StoreV1> = true;
+void kept;
+export function overCalls(client: Client<ContractOfService<typeof Store>>): void {
+  void (client.read("a", { semantics: "exactly-once" }) satisfies Promise<number>);
+  // @ts-expect-error what must not run twice cannot be asked for at least once
+  void client.write("a", 1, { semantics: "at-least-once" });
+}
+const Some = overXmlRpc(StoreV1, { without: ["log"] });
+export function someCalls(client: Client<ContractOfService<typeof Some>>): void {
+  void client.read("a");
+  // @ts-expect-error a procedure that was left out
+  void client.log("a");
+}
+// @ts-expect-error a name that is no procedure
+overXmlRpc(StoreV1, { without: ["remove"] });
 // @ts-expect-error what has no codecs has no types
 overXmlRpc(Test);

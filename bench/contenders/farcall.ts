@@ -1,10 +1,10 @@
-import { connect, Server } from "farcall";
+import { type ConnectOptions, connect, Server } from "farcall";
 import { keepCalling } from "../calls.js";
-import type { Caller, Contender } from "../contender.js";
+import type { Caller, Contender, Kind } from "../contender.js";
 import { BenchV1 } from "../generated/bench.js";
 
-/** Both ends farcall over TCP, as a user writes them: defaults everywhere. */
-export const contender: Contender = {
+/** Both ends farcall over TCP, with options of a client; `kinds` are what it is measured at. */
+export const contenderWith = (options: ConnectOptions, kinds: readonly Kind[]): Contender => ({
   async serve() {
     const server = new Server();
     server.export(BenchV1, { add: ({ a, b }) => a + b, echo: (entries) => entries });
@@ -12,9 +12,12 @@ export const contender: Contender = {
   },
 
   async connect(address): Promise<Caller> {
-    const client = await connect(BenchV1, address);
+    const client = await connect(BenchV1, address, options);
     const pair = { a: 20, b: 22 };
     const calls = { null: () => client.$ping(), struct: () => client.add(pair) };
-    return { kinds: ["null", "struct"], run: (kind, window, ms) => keepCalling(calls[kind], window, ms) };
+    return { kinds, run: (kind, window, ms) => keepCalling(calls[kind], window, ms) };
   },
-};
+});
+
+/** As a user writes them: defaults everywhere, so calls are made in a session. */
+export const contender: Contender = contenderWith({ session: "auto" }, ["null", "struct"]);

@@ -1,5 +1,5 @@
 // Real calls while client, server and store are killed again and again, and a judge who reads what they left.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -21,11 +21,26 @@ import { type Journals, judge, type Verdict } from "./judge.js";
 export interface Plan {
   readonly transport: "tcp" | "udp";
   readonly store: "memory" | Database["kind"];
+  readonly session: "off" | "auto";
   readonly procedures: readonly ProcedureName[];
   /** Of all clients together. */
   readonly calls: number;
+  /** Calls that each client has under way at once; default 8. */
+  readonly window?: number | undefined;
   readonly seed: number;
 }
+
+const plain: readonly ProcedureName[] = ["hint", "often", "once"];
+const all: readonly ProcedureName[] = [...plain, "exactly"];
+
+/** What is played: with sessions and without, and with every store. */
+export const plans: readonly (Omit<Plan, "calls" | "seed"> & { readonly title: string })[] = [
+  { title: "tcp, no session", transport: "tcp", store: "memory", session: "off", procedures: plain },
+  { title: "tcp, replies in memory", transport: "tcp", store: "memory", session: "auto", procedures: plain },
+  { title: "udp, replies in SQLite", transport: "udp", store: "sqlite", session: "auto", procedures: all },
+  { title: "tcp, replies in SQLite", transport: "tcp", store: "sqlite", session: "auto", procedures: all },
+  { title: "tcp, replies in PostgreSQL", transport: "tcp", store: "postgres", session: "auto", procedures: all },
+];
 
 /** How often each was killed, or frozen. */
 export interface Kills {
@@ -42,10 +57,9 @@ export interface Outcome extends Verdict {
 const strikes: readonly (keyof Kills)[] = ["server", "client", "store", "server", "frozen", "store", "client"];
 
 const clients = 3;
-const window = 8;
 /** Between two calls of a task, on average: so that a second of the machine's is not a thousand calls without a crash. */
 const paceMs = 30;
-const timeoutsMs = [150, 600, 2_500];
+const timeoutsMs = [150, 500, 1_500];
 /** How much later than its deadline a call may end on a machine that does other things too. */
 const graceMs = 20_000;
 
@@ -177,9 +191,10 @@ class World implements AsyncDisposable {
         journal: path,
         from: worker.from,
         to: worker.to,
-        window,
+        window: this.#plan.window ?? 8,
         paceMs,
         procedures: this.#plan.procedures,
+        session: this.#plan.session,
         timeoutsMs,
         seed: this.#plan.seed + 7_919 * worker.from + worker.runs++,
       };
@@ -196,6 +211,8 @@ class World implements AsyncDisposable {
 
   #journal(kind: "server" | "client"): string {
     const path = join(this.#folder, `${kind}-${this.#journals.length}.journal`);
+    // A process may be killed before it opens it.
+    writeFileSync(path, "");
     this.#journals.push(path);
     return path;
   }
@@ -203,7 +220,7 @@ class World implements AsyncDisposable {
   async journals(): Promise<Journals> {
     const rows = await this.#sql("SELECT call, value FROM effects");
     const read = (kind: string): Entry[][] =>
-      this.#journals.filter((path) => path.includes(`/${kind}-`) && existsSync(path)).map(readJournal);
+      this.#journals.filter((path) => path.includes(`/${kind}-`)).map(readJournal);
     return { clients: read("client"), servers: read("server"), effects: rows as Journals["effects"] };
   }
 

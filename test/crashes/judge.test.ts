@@ -19,8 +19,8 @@ const run = (procedure: ProcedureName, value: number, number = 1): Entry => ({
   ms: 10,
 });
 const value = (value: number, ms = 20): Entry => ({ is: "value", call: 1, value, ms });
-const failure = (executed: string, attempts = 1): Entry => ({
-  ...{ is: "failure", call: 1, code: "unavailable", executed, attempts, message: "", ms: 20 },
+const failure = (executed: string): Entry => ({
+  ...{ is: "failure", call: 1, code: "unavailable", executed, attempts: 1, message: "", ms: 20 },
 });
 const over: Entry = { is: "over" };
 
@@ -77,7 +77,11 @@ describe("the judge of real histories", () => {
       judged([call("often"), failure("yes"), over], []),
       /yes-means-ran/,
     ],
-    ["a call that may be lost, sent twice", judged([call("hint"), failure("unknown", 2), over], []), /sent-twice/],
+    [
+      "a call that may be lost, sent twice",
+      judged([call("hint"), failure("unknown"), over], [[run("hint", 5), run("hint", 6)]]),
+      /sent-twice/,
+    ],
     [
       "a row that nothing wrote",
       judged([call("exactly"), over], [], [{ call: 1, value: 5 }]).slice(1),

@@ -1,5 +1,5 @@
 // Puts together what the processes of a real history left behind, for the checker that judges simulated ones.
-import type { RpcErrorCode } from "farcall";
+import type { Executed, RpcErrorCode } from "farcall";
 import { check } from "../../src/testing/check.js";
 import type { CallRecord, ExecutionRecord, History } from "../../src/testing/history.js";
 import { type Entry, guarantees, type ProcedureName } from "../support/history.js";
@@ -88,6 +88,8 @@ function callsOf(journal: readonly Entry[], client: string, graceMs: number): It
         ...{ guarantee: guarantees[procedure], invokedAt: ms, settleBy: ms + timeoutMs + graceMs },
         ...{ settledAt: undefined, ending: undefined, abandoned, late: false },
       });
+    } else if (entry.is === "settled") {
+      settle(calls.get(entry.call), entry);
     } else if (entry.is === "value" || entry.is === "failure") {
       const call = calls.get(entry.call);
       if (call === undefined || call.ending !== undefined)
@@ -101,11 +103,19 @@ function callsOf(journal: readonly Entry[], client: string, graceMs: number): It
   return calls.values();
 }
 
+/** What was learned later holds as if the call had ended so. */
+function settle(call: CallRecord | undefined, { executed, value, ms }: Extract<Entry, { is: "settled" }>): void {
+  if (call?.ending?.ok !== false) throw new Error("what has not failed was settled");
+  call.settledAt = ms;
+  call.ending =
+    value === undefined ? { ...call.ending, executed: executed as Executed } : { ok: true, value, bytes: `${value}` };
+}
+
 function failed({ code, executed, attempts, message }: Extract<Entry, { is: "failure" }>): CallRecord["ending"] {
   return {
     ok: false,
     code: code as RpcErrorCode,
-    executed: executed as "no" | "yes" | "unknown",
+    executed: executed as Executed,
     attempts,
     error: new Error(message),
   };

@@ -56,6 +56,7 @@ export interface HistoryClientOptions {
   /** The mean pause of each task between two calls. */
   readonly paceMs: number;
   readonly procedures: readonly ProcedureName[];
+  readonly session: "off" | "auto";
   readonly timeoutsMs: readonly number[];
   readonly seed: number;
 }
@@ -85,6 +86,15 @@ export type Entry =
       readonly call: number;
       readonly procedure: ProcedureName;
       readonly value: number;
+      readonly ms: number;
+    }
+  /** What `$settle` learned of a call that had failed as `unknown`; a value says that it ran and what it gave. */
+  | {
+      readonly is: "settled";
+      readonly call: number;
+      readonly executed: string;
+      readonly value?: number | undefined;
+      readonly reason?: string | undefined;
       readonly ms: number;
     }
   /** A client has made all its calls, and they have ended. */

@@ -48,7 +48,9 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   const data = join(folder, "data");
   const made = await run(...command("initdb", ["-D", data, "-U", "farcall", "-A", "trust", "--no-sync", "-E", "UTF8"]));
   if (made.code !== 0) throw new Error(made.stderr);
-  const options = ["listen_addresses=", `unix_socket_directories=${folder}`, ...settings].flatMap((line) => [
+  // After a crash it has the system write all its files out; one by one that takes seconds.
+  const recovery = "recovery_init_sync_method=syncfs";
+  const options = ["listen_addresses=", `unix_socket_directories=${folder}`, recovery, ...settings].flatMap((line) => [
     "-c",
     line,
   ]);

@@ -24,7 +24,8 @@ setInterval(() => process.ppid === parent || process.exit(1), 1_000).unref();
 async function connected(): Promise<Client<Historic>> {
   for (let left = 500; ; left--) {
     try {
-      return await connect(HistoricV1, options.address, { retry: { backoff: { initialMs: 5, maxMs: 100 } } });
+      const retry = { backoff: { initialMs: 5, maxMs: 100 } };
+      return await connect(HistoricV1, options.address, { session: options.session, retry });
     } catch (error) {
       if (left === 0) throw error;
       await later(20);
@@ -48,7 +49,21 @@ async function callOne(call: number): Promise<boolean> {
     if (!(error instanceof RpcError)) throw error;
     const { code, executed, attempts, message } = error;
     journal.write({ is: "failure", call, code, executed, attempts, message, ms: machineMs() });
+    if (executed === "unknown") await settle(procedure, call, error);
     return false;
+  }
+}
+
+/** Asks a few times what became of a call: the server may be away for a while. */
+async function settle(procedure: ProcedureName, call: number, error: RpcError): Promise<void> {
+  for (let left = 5; left > 0; left--) {
+    const settlement = await client.$settle(procedure, error, { timeoutMs: 1_000 });
+    const { executed } = settlement;
+    const value = "value" in settlement ? settlement.value : undefined;
+    const reason = "reason" in settlement ? settlement.reason : undefined;
+    if (executed === "unknown" && left > 1) continue;
+    journal.write({ is: "settled", call, executed, value, reason, ms: machineMs() });
+    return;
   }
 }
 

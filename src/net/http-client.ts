@@ -31,7 +31,7 @@ export class HttpTransport implements ExchangeTransport {
   connects = 0;
   readonly #address: ExchangeAddress;
   readonly #agent: HttpAgent;
-  readonly #request: typeof requestHttp;
+  readonly #makeRequest: typeof requestHttp;
   readonly #acceptEncoding: string;
   readonly #idleMs: number;
   /** A connection that was made before anything was asked. */
@@ -43,7 +43,7 @@ export class HttpTransport implements ExchangeTransport {
     this.#address = address;
     this.#acceptEncoding = options.gzip === false ? "identity" : "gzip";
     const secure = address.scheme === "https";
-    this.#request = secure ? requestHttps : requestHttp;
+    this.#makeRequest = secure ? requestHttps : requestHttp;
     this.#idleMs = options.idleMs ?? idleMsDefault;
     const pool = { keepAlive: true, timeout: this.#idleMs, noDelay: true };
     this.#agent = secure
@@ -108,12 +108,25 @@ export class HttpTransport implements ExchangeTransport {
   }
 
   start(request: ExchangeRequest, events: ExchangeEvents): Exchange {
-    return new HttpExchange(this.#open(request), request, events);
+    const exchange = new HttpExchange(request, events);
+    // A server that has hung up may have been heard by the machine and not yet by us. Writing to its connection would leave
+    // nobody knowing what became of the request, so one turn of the event loop looks first.
+    if (this.#hasConnections) setImmediate(() => setImmediate(() => exchange.begin(() => this.#request(request))));
+    else exchange.begin(() => this.#request(request));
+    return exchange;
   }
 
-  #open({ target, headers, body }: ExchangeRequest): ClientRequest {
+  get #hasConnections(): boolean {
+    if (this.#spare !== undefined) return true;
+    for (const _ in this.#agent.freeSockets) return true;
+    // One that has just brought its answer is free in a moment.
+    for (const _ in this.#agent.sockets) return true;
+    return false;
+  }
+
+  #request({ target, headers, body }: ExchangeRequest): ClientRequest {
     const { host, port, socketPath } = this.#address;
-    return this.#request({
+    return this.#makeRequest({
       method: "POST",
       path: target,
       agent: this.#agent,
@@ -137,15 +150,30 @@ export class HttpTransport implements ExchangeTransport {
 
 /** One request on one of the pool's sockets. */
 class HttpExchange implements Exchange {
-  readonly #request: ClientRequest;
+  readonly #body: Uint8Array;
+  readonly #progress: boolean;
   readonly #events: ExchangeEvents;
+  #request: ClientRequest | undefined;
   #over = false;
   #response: IncomingMessage | undefined;
   #inflating: Gunzip | Inflate | undefined;
 
-  constructor(request: ClientRequest, { body, progress }: ExchangeRequest, events: ExchangeEvents) {
-    this.#request = request;
+  constructor({ body, progress }: ExchangeRequest, events: ExchangeEvents) {
+    this.#body = body;
+    this.#progress = progress;
     this.#events = events;
+  }
+
+  /** Makes the request, unless it was given up before. */
+  begin(make: () => ClientRequest): void {
+    if (this.#over) return;
+    let request: ClientRequest;
+    try {
+      request = make();
+    } catch (error) {
+      return this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#request = request;
     request.on("socket", (socket) => this.#onSocket(socket));
     request.on("response", (response) => this.#onResponse(response));
     // A 101 without our asking for it: nobody here speaks what follows.
@@ -158,8 +186,8 @@ class HttpExchange implements Exchange {
       // After a response it says nothing: its last bytes may still be being inflated.
       if (this.#response === undefined) this.#fail(new Error("the connection ended before the response"));
     });
-    if (body.length <= pieceSize && !progress) request.end(body);
-    else this.#upload(body, progress, 0);
+    if (this.#body.length <= pieceSize && !this.#progress) request.end(this.#body);
+    else this.#upload(request, 0);
   }
 
   abort(): void {
@@ -177,14 +205,14 @@ class HttpExchange implements Exchange {
     });
   }
 
-  #upload(body: Uint8Array, progress: boolean, from: number): void {
-    if (this.#over || this.#request.destroyed) return;
-    const to = Math.min(from + pieceSize, body.length);
-    this.#request.write(body.subarray(from, to), (error) => {
+  #upload(request: ClientRequest, from: number): void {
+    if (this.#over || request.destroyed) return;
+    const to = Math.min(from + pieceSize, this.#body.length);
+    request.write(this.#body.subarray(from, to), (error) => {
       if (error !== null && error !== undefined) return; // the request's own error event says so
-      if (progress && !this.#over) this.#events.onUploaded(to);
-      if (to < body.length) this.#upload(body, progress, to);
-      else this.#request.end();
+      if (this.#progress && !this.#over) this.#events.onUploaded(to);
+      if (to < this.#body.length) this.#upload(request, to);
+      else request.end();
     });
   }
 
@@ -228,7 +256,7 @@ class HttpExchange implements Exchange {
     if (this.#over) return;
     this.#over = true;
     // An answer that came before the request was out: the rest of it means nothing to anybody.
-    if (!this.#request.writableFinished) this.#request.destroy();
+    if (this.#request?.writableFinished !== true) this.#request?.destroy();
     this.#events.onEnd();
   }
 
@@ -242,7 +270,7 @@ class HttpExchange implements Exchange {
   #destroy(): void {
     this.#response?.destroy();
     this.#inflating?.destroy();
-    this.#request.destroy();
+    this.#request?.destroy();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { gzipSync } from "node:zlib";
+import { gzip } from "node:zlib";
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { MaybePromise } from "../call/reply-cache.js";
 import { ServerRecord } from "../call/steps.js";
@@ -21,7 +21,7 @@ import { serveHttp } from "../net/http-exchange.js";
 import { httpUse, type TlsServerCredentials, tlsLayer } from "../net/tls.js";
 import type { ProcedureNames } from "../observe/events.js";
 import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../observe/server.js";
-import { type Settings, settingsOf, type XmlRpcOptions } from "./codec/options.js";
+import { settingsOf, type XmlRpcOptions } from "./codec/options.js";
 import type { XmlRpcProcedure } from "./codec/procedure.js";
 import {
   type Answer,
@@ -101,13 +101,14 @@ const pathsDefault = ["/RPC2", "/"];
  */
 export class XmlRpcServer {
   readonly #options: XmlRpcServerOptions;
-  readonly #settings: Settings;
   readonly #methods: MethodTable;
   readonly #dispatcher: Dispatcher;
   readonly #face: HttpFace;
   readonly #load: ExchangeLoad;
   readonly #machine: Machine;
   readonly #idempotency: Idempotency | undefined;
+  /** Of an answer that is a result. */
+  readonly #usualHeaders: Readonly<Record<string, string>>;
   readonly #listeners: ExchangeListener[] = [];
   readonly #running = new Set<RunningRequest>();
   #runningBytes = 0;
@@ -122,7 +123,6 @@ export class XmlRpcServer {
     this.#options = options;
     this.#machine = options.machine ?? realMachine;
     const settings = settingsOf(options);
-    this.#settings = settings;
     this.#methods = new MethodTable(settings, options.introspection !== false, options.multicall !== false);
     const report = (error: unknown, call: CallContext, label: string): void => this.#report(error, call.caller, label);
     this.#dispatcher = new Dispatcher(this.#methods, settings, {
@@ -134,6 +134,11 @@ export class XmlRpcServer {
     this.#load = new ExchangeLoad({ ...options, bodySizeMax: settings.documentSizeMax });
     this.#idempotency =
       options.replyCache === false ? undefined : new Idempotency(options.replyCache ?? {}, settings, this.#machine);
+    const { encoding } = settings;
+    this.#usualHeaders = {
+      "Content-Type": encoding === "utf-8" ? "text/xml" : `text/xml; charset=${encoding}`,
+      ...this.#farcallHeader(""),
+    };
     this.#runningMax = options.runningCallsMax ?? runningDefaults.runningCallsMax;
     this.#runningBytesMax = options.runningBytesMax ?? runningDefaults.runningBytesMax;
   }
@@ -348,32 +353,36 @@ export class XmlRpcServer {
     if ("body" in kept) this.#respond(exchange, kept);
     else {
       // What another request is at may still run; whatever else has a status did not run by this one.
-      const executed = kept.status === 409 || kept.status === 500 ? {} : { Farcall: "executed=no" };
+      const note = kept.status === 409 || kept.status === 500 ? "" : "executed=no";
       const after = kept.retryAfter === true ? { "Retry-After": "1" } : {};
-      exchange.respond(plain(kept.status, kept.text, { ...executed, ...after }));
+      exchange.respond(plain(kept.status, kept.text, { ...this.#farcallHeader(note), ...after }));
     }
     this.#onEnded();
   }
 
   #respond(exchange: ServedExchange, { body, executed, inner, failed }: Answer): void {
-    const headers: Record<string, string> = { "Content-Type": this.#contentType };
-    const store = this.#idempotency?.note;
-    const note =
-      failed || inner !== undefined ? writeFarcallHeader({ executed: failed ? executed : undefined, inner }) : "";
-    const said = store === undefined ? note : note === "" ? store : `${note}, ${store}`;
-    if (said !== "") headers["Farcall"] = said;
-    if (this.#options.cors !== undefined) Object.assign(headers, this.#face.headers(exchange.header("origin")));
-    const { gzipFrom = Number.POSITIVE_INFINITY } = this.#options;
-    if (body.length >= gzipFrom && /\bgzip\b/i.test(exchange.header("accept-encoding") ?? "")) {
-      const zipped = { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" };
-      return exchange.respond({ status: 200, headers: zipped, body: gzipSync(body) });
+    let headers = this.#usualHeaders;
+    if (failed || inner !== undefined) {
+      const note = writeFarcallHeader({ executed: failed ? executed : undefined, inner });
+      headers = { ...headers, ...this.#farcallHeader(note) };
     }
-    exchange.respond({ status: 200, headers, body });
+    if (this.#options.cors !== undefined) headers = { ...headers, ...this.#face.headers(exchange.header("origin")) };
+    const { gzipFrom } = this.#options;
+    if (gzipFrom === undefined || body.length < gzipFrom || !takesGzip(exchange)) {
+      return exchange.respond({ status: 200, headers, body });
+    }
+    const zipped = { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" };
+    gzip(body, (error, small) => {
+      if (error === null) exchange.respond({ status: 200, headers: zipped, body: small });
+      else exchange.respond({ status: 200, headers, body });
+    });
   }
 
-  get #contentType(): string {
-    const { encoding } = this.#settings;
-    return encoding === "utf-8" ? "text/xml" : `text/xml; charset=${encoding}`;
+  /** What the answer says to a farcall client, and where answers are kept. */
+  #farcallHeader(note: string): { readonly Farcall?: string } {
+    const store = this.#idempotency?.note;
+    const said = store === undefined ? note : note === "" ? store : `${note}, ${store}`;
+    return said === "" ? {} : { Farcall: said };
   }
 
   /** Calls a handler, and tells those who watch. */
@@ -470,6 +479,10 @@ class RunningRequest implements Request {
     return this.#caller;
   }
 
+  get gone(): boolean {
+    return this.#reason !== undefined;
+  }
+
   get deadline(): number | undefined {
     const { timeoutMs } = readFarcallHeader(this.#head.header("farcall"));
     return timeoutMs === undefined ? undefined : this.arrivedAt + timeoutMs;
@@ -496,6 +509,10 @@ class RunningRequest implements Request {
 }
 
 const unknownCaller: Identity = { flavor: "none", verified: false };
+
+function takesGzip(head: ServedHead): boolean {
+  return /\bgzip\b/i.test(head.header("accept-encoding") ?? "");
+}
 
 function busy(text: string): ExchangeResponse {
   return plain(503, text, { "Retry-After": "1", Farcall: "executed=no" });

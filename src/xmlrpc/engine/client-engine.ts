@@ -415,7 +415,9 @@ export class ClientEngine {
   /** An answer that is no result. A server that is busy, and some that are down, may be asked again. */
   #refused(attempt: Attempt, now: number, code: RpcErrorCode, text: string, details: Partial<RpcErrorDetails>): void {
     const { call } = attempt;
-    const passing = mayPass(code) && (code === "busy" || code === "unavailable");
+    // Whoever lost the memory that the call was sent to first does not find it by being asked again.
+    const forgotten = attempt.head?.status === 412 && call.executed !== "no";
+    const passing = mayPass(code) && (code === "busy" || code === "unavailable") && !forgotten;
     if (!passing) return this.#fail(call, now, code, text, details);
     this.#again(call, now, code, text, details, retryAfterMs(attempt.head?.headers["retry-after"]));
   }

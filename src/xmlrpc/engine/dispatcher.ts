@@ -165,12 +165,13 @@ export class Dispatcher {
   async #runAll(calls: readonly XmlRpcValue[], request: Request): Promise<Answer> {
     const results: string[] = [];
     let letters = "";
-    let size = 0;
+    // A fault for each call there is always room for.
+    let room = this.#settings.documentSizeMax - envelopeSize - calls.length * faultSizeMax;
     for (const inner of calls) {
       let ended: Ended;
       try {
-        // What has no room is not begun: its result could not be told.
-        if (size > this.#settings.documentSizeMax) throw noRoom;
+        // What has no room is not begun, since its result could not be told; nor is anything for nobody.
+        if (room <= 0 || request.gone) throw noRoom;
         const read = readInnerCall(inner);
         if (read.method === multicallName) throw recursive;
         const { method, args } = this.#prepare(read);
@@ -178,9 +179,11 @@ export class Dispatcher {
       } catch (error) {
         ended = { fault: refusalOf(error), executed: "no" };
       }
-      const { text, executed } = this.#inner(ended);
+      let { text, executed } = this.#inner(ended);
+      const size = ended.fault === undefined ? text.length : text.length - faultSizeMax;
+      if (size > room) ({ text, executed } = this.#inner({ fault: resultHasNoRoom, executed }));
+      else room -= Math.max(0, size);
       results.push(text);
-      size += text.length;
       letters += innerLetter(executed);
     }
     try {
@@ -224,6 +227,11 @@ const serverFailed = new XmlRpcFault(FaultCode.INTERNAL_ERROR, "the server faile
 const badResult = new XmlRpcFault(FaultCode.INTERNAL_ERROR, "the procedure's result cannot be sent");
 const recursive = new XmlRpcFault(FaultCode.INVALID_REQUEST, "system.multicall within system.multicall");
 const noRoom = new XmlRpcFault(FaultCode.INVALID_REQUEST, "the results of the calls before are too large already");
+const resultHasNoRoom = new XmlRpcFault(FaultCode.INTERNAL_ERROR, "the result has no room beside those before it");
+
+/** Bytes of an answer around the results of a system.multicall, and of one short fault among them. */
+const envelopeSize = 512;
+const faultSizeMax = 256;
 
 /** Why a call was not made, as a fault. */
 function refusalOf(error: unknown): XmlRpcFault {

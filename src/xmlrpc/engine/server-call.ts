@@ -13,6 +13,8 @@ export interface Request {
   /** When the caller gives up, in milliseconds of `performance.now()`; undefined where it does not say. */
   readonly deadline: number | undefined;
   readonly traceparent: string | undefined;
+  /** Nobody waits for the answer any more. */
+  readonly gone: boolean;
   /** What the reply store gave an exactly-once call to work in. */
   readonly transaction: unknown;
   /** When it was read, in milliseconds of the server's clock. */

@@ -10,7 +10,7 @@ import { describeWith, toBuildC } from "../support/requirements.js";
 // RFC 5531, section 8: calls without replies, gathered and flushed by one that has a reply. The same between C programs,
 // from C to farcall, and from farcall to C.
 
-const names = { 1: "NOTE", 2: "COUNT" };
+const names = { [NotesV1.program]: { 1: "NOTE", 2: "COUNT" } };
 /** What passes on the wire when three notes are taken and counted, whoever talks to whom. */
 const messages = ["call NOTE(1)", "call NOTE(2)", "call NOTE(3)", "call COUNT()", "reply COUNT = 3"];
 const clntSuccess = 0;
@@ -48,7 +48,7 @@ describeWith(toBuildC, "calls that are not replied to", () => {
   it("pass from a farcall client to a C server, in order", async () => {
     await using peer = await startPeer(programs.onewayServer);
     await using log = await startMessageLog(peer.address("tcp"), names);
-    await using client = await connect(NotesV1, log.address);
+    await using client = await connect(NotesV1, log.address, { session: "off" });
     for (const value of [1, 2, 3]) void client.note(value);
     expect(await client.count()).toBe(3);
     expect(peer.lines).toEqual(["note 1", "note 2", "note 3", "count 3"]);

@@ -1,5 +1,6 @@
 import { connect, Server } from "farcall";
 import { describe, expect, it } from "vitest";
+import { SESSION_PROGRAM } from "../../src/onc/session/session.js";
 import { until } from "../support/faults.js";
 import { startMessageLog } from "../support/message-log.js";
 import { NotesV1 } from "../support/notes.js";
@@ -7,9 +8,17 @@ import { NotesV1 } from "../support/notes.js";
 // The three ways in which a call is acknowledged, by the messages that pass between a client and a server over TCP:
 // R, the request alone; RR, where the reply is the acknowledgement; RRA, where the client acknowledges the reply.
 
-const names = { 1: "NOTE", 2: "COUNT" };
+// The session program, src/onc/session/session.x: a session's id is five words, then come lane and sequence.
+const names = {
+  [NotesV1.program]: { 1: "NOTE", 2: "COUNT" },
+  [SESSION_PROGRAM]: {
+    1: () => "OPEN()",
+    2: (args: Buffer) => `CALL(${args.readUInt32BE(24)}, replies to ${args.readUInt32BE(28)} have arrived)`,
+    4: (args: Buffer) => `ACK(replies to ${args.readUInt32BE(28)} have arrived)`,
+  },
+};
 
-async function between(): Promise<{
+async function between(session: "off" | "require" = "off"): Promise<{
   readonly client: Awaited<ReturnType<typeof connect<NotesV1>>>;
   readonly messages: readonly string[];
   readonly notes: readonly number[];
@@ -21,7 +30,7 @@ async function between(): Promise<{
     count: () => notes.length,
   });
   const log = await startMessageLog(await server.listen("tcp://127.0.0.1:0"), names);
-  const client = await connect(NotesV1, log.address);
+  const client = await connect(NotesV1, log.address, { session });
   return {
     client,
     messages: log.lines,
@@ -63,12 +72,33 @@ describe("the protocol RR", () => {
     await using both = await between();
     await Promise.all([both.client.count(), both.client.$ping(), both.client.count()]);
     expect([...both.messages].sort()).toEqual([
-      "call 0()",
       "call COUNT()",
       "call COUNT()",
-      "reply 0",
+      "call NULL()",
       "reply COUNT = 0",
       "reply COUNT = 0",
+      "reply NULL",
+    ]);
+  });
+});
+
+describe("the protocol RRA", () => {
+  it("acknowledges a reply with the next call, or by itself when none follows: then the server need not keep it", async () => {
+    await using both = await between("require");
+    await both.client.count();
+    await both.client.note(5);
+    expect(await both.client.count()).toBe(1);
+    await until(() => both.messages.some((line) => line.startsWith("call ACK")));
+    expect(both.messages).toEqual([
+      "call OPEN()",
+      "reply OPEN = 0",
+      "call CALL(1, replies to 0 have arrived)",
+      "reply CALL = 0",
+      // Nobody waits for a reply to it, so it needs no number.
+      "call NOTE(5)",
+      "call CALL(2, replies to 1 have arrived)",
+      "reply CALL = 0",
+      "call ACK(replies to 2 have arrived)",
     ]);
   });
 });

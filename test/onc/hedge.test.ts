@@ -199,14 +199,17 @@ describe("hedging", () => {
     };
   }
 
-  it("gets the answer of the second run when the first hangs", async () => {
-    const { network, address, runs, close } = await serve((run) => run === 1);
-    await using client = await connect(StoreV1, address, { network, hedge });
-    expect(await client.read("a")).toBe(2);
-    expect(runs()).toBe(2);
-    await close();
-    await until(() => client.$stats().strayReplies === 1);
-  });
+  it.each(["off", "require"] as const)(
+    "gets the answer of the second run when the first hangs (session: %s)",
+    async (session) => {
+      const { network, address, runs, close } = await serve((run) => run === 1);
+      await using client = await connect(StoreV1, address, { network, hedge, session });
+      expect(await client.read("a")).toBe(2);
+      expect(runs()).toBe(2);
+      await close();
+      await until(() => client.$stats().strayReplies === 1);
+    },
+  );
 
   it("is off by default, where a call says so, and where a call is narrowed", async () => {
     const { network, address, runs, close } = await serve((run) => run <= 3);

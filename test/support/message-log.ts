@@ -11,8 +11,8 @@ export interface MessageLog extends AsyncDisposable {
   readonly lines: readonly string[];
 }
 
-/** The names of procedures, by number; without a name it is the number. */
-export type Names = Readonly<Record<number, string>>;
+/** The names of procedures, by the numbers of program and procedure; or what makes one, with more in it, of the arguments. */
+export type Names = Readonly<Record<number, Readonly<Record<number, string | ((args: Buffer) => string)>>>>;
 
 /** Stands before a server at a port of 127.0.0.1. Calls and replies carry AUTH_NONE. */
 export async function startMessageLog(target: string, names: Names): Promise<MessageLog> {
@@ -60,9 +60,10 @@ function describe(message: Buffer, names: Names, called: Map<number, string>): s
   const xid = word(0);
   const value = (index: number): string => (message.length > 4 * index ? String(word(index)) : "");
   if (word(1) === 0) {
-    const name = names[word(5)] ?? String(word(5));
-    called.set(xid, name);
-    return `call ${name}(${value(10)})`;
+    const naming = names[word(3)]?.[word(5)] ?? (word(5) === 0 ? "NULL" : `${word(3)}.${word(5)}`);
+    const text = typeof naming === "string" ? `${naming}(${value(10)})` : naming(message.subarray(40));
+    called.set(xid, text.replace(/\(.*/, ""));
+    return `call ${text}`;
   }
   const name = called.get(xid) ?? "?";
   if (word(2) !== 0 || word(5) !== 0) return `refusal of ${name}`;

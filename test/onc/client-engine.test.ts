@@ -590,6 +590,16 @@ describe("a datagram client's engine", () => {
     expect(queued.error).toMatchObject({ code: "unavailable", executed: "unknown", attempts: 2, transmissions: 1 });
   });
 
+  it("counts one attempt for several refusals of one transmission", () => {
+    const { engine, call } = datagramClient({ retryPolicy: new RetryPolicy({}, () => 1) });
+    const [first, second] = [call(1, 0, 1_000, "at-least-once"), call(2, 0, 1_000, "at-least-once")];
+    for (const now of [1, 2, 3]) engine.refused(new Error("ECONNREFUSED"), now);
+    expect([first.call.attempts, second.call.attempts]).toEqual([1, 1]);
+    // The pause is the first one still, from the first refusal.
+    expect(engine.deadline).toBeLessThanOrEqual(51);
+    expect(first.call.retransmitAt).toBe(51);
+  });
+
   it("takes the answer to a call that was refused and sent again", () => {
     const { engine, call, sent } = datagramClient({ retryPolicy: new RetryPolicy({}, () => 1) });
     const made = call(7, 0, 1_000, "at-least-once");

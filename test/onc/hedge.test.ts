@@ -3,6 +3,7 @@ import { RetryPolicy } from "../../src/call/retry.js";
 import { type CallOptions, connect, MemoryNetwork, Server } from "../../src/index.js";
 import type { HedgeOptions } from "../../src/model/index.js";
 import { argsCodec } from "../../src/onc/args.js";
+import type { ClientAuth } from "../../src/onc/auth/auth.js";
 import { clientAuthNone } from "../../src/onc/auth/none.js";
 import { ClientCall, DatagramClientEngine, StreamClientEngine, type StreamLink } from "../../src/onc/engine/index.js";
 import { OncClient } from "../../src/onc/index.js";
@@ -131,6 +132,24 @@ describe("a hedged call over a stream", () => {
     expect(engine.stats).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0 });
   });
 
+  it("that waits to be sent again with a fresh credential is not queued twice when its time comes", () => {
+    const auth: ClientAuth = { ...clientAuthNone(), epoch: 1, refused: () => true };
+    const engine = new StreamClientEngine({ ...common, auth });
+    const link = engine.opened(0);
+    start(engine, 0, { afterMs: 20 });
+    takenOf(link);
+    link.congested = true;
+    const denied = Buffer.from("000000010000000100000001000000010000000200000000".slice(0, 40), "hex");
+    engine.data(link, record(denied), 5);
+    expect(engine.stats).toMatchObject({ queued: 1, queuedBytes: 44 });
+    engine.tick(20);
+    expect(engine.stats).toMatchObject({ queued: 1, queuedBytes: 44 });
+    link.congested = false;
+    engine.sendQueued(30);
+    expect(takenOf(link)).toHaveLength(2 * 48);
+    expect(engine.stats).toMatchObject({ queued: 0, queuedBytes: 0 });
+  });
+
   it("that answers before its time is sent once", () => {
     const engine = new StreamClientEngine(common);
     const link = engine.opened(0);
@@ -159,10 +178,10 @@ describe("a hedged call over datagrams", () => {
     const policy = new RetryPolicy({ budget: { tokens: 0, perCall: 0 } });
     for (const [afterMs, retryPolicy] of [
       [20, policy],
-      [500, undefined],
+      [500, undefined], // the timer doubles to 200 ms, which is sooner as well
     ] as const) {
       const engine = new DatagramClientEngine({ ...common, retryPolicy, retransmit: { initialMs: 100 } });
-      start(engine, 0, { afterMs, max: 1 });
+      start(engine, 0, { afterMs, max: 9 });
       const times: number[] = [];
       for (let now = 0; now < 350; now++) {
         engine.tick(now);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type CallOptions, connect, MemoryNetwork, Server } from "../../src/index.js";
+import { type CallOptions, connect, MemoryNetwork, type Procedure, Server } from "../../src/index.js";
 import { argsCodec } from "../../src/onc/args.js";
 import { clientAuthNone } from "../../src/onc/auth/none.js";
 import { ClientCall, DatagramClientEngine, StreamClientEngine, type StreamLink } from "../../src/onc/engine/index.js";
@@ -214,6 +214,22 @@ describe("one-way calls", () => {
     await later(1);
     await expect(client.note(1)).rejects.toMatchObject({ code: "unavailable", executed: "no", attempts: 1 });
     await server.close({ drainMs: 0 });
+  });
+
+  it("are answered to a caller that has a session and does not know that they are one-way", async () => {
+    const { network, server, notes, address } = await serve();
+    const TwoWay = oncProgram<{ note: Procedure<[value: number], void, "maybe"> }>({
+      name: "NOTES_PROG",
+      program: NotesV1.program,
+      version: 1,
+      procedures: { note: { number: 1, name: "NOTE", args: [int], result: nothing, semantics: "maybe" } },
+    });
+    await using inSession = await connect(TwoWay, address, { network, session: "require" });
+    await inSession.note(1);
+    await using plain = await connect(TwoWay, address, { network, session: "off" });
+    await expect(plain.note(2, { timeoutMs: 50 })).rejects.toMatchObject({ code: "deadline-exceeded" });
+    expect(notes).toEqual([1, 2]);
+    await server.close();
   });
 
   it("cannot promise more than maybe, for one call or for a client", async () => {

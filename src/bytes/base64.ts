@@ -1,5 +1,7 @@
 // Base64 (RFC 4648, section 4). Neither Buffer nor atob is there for code that must run anywhere.
 
+import { textOfCodes } from "./codes.js";
+
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const codes = Uint8Array.from(digits, (digit) => digit.charCodeAt(0));
 const pad = 0x3d;
@@ -7,9 +9,6 @@ const pad = 0x3d;
 /** What a character code stands for: a digit's value, or 255. */
 const values = new Uint8Array(128).fill(0xff);
 for (const [value, code] of codes.entries()) values[code] = value;
-
-/** Codes that one call of `String.fromCharCode` takes: far below what the stack has room for. */
-const codesMax = 8192;
 
 /** Bytes as base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
@@ -23,9 +22,7 @@ export function toBase64(bytes: Uint8Array): string {
     out[at++] = i + 1 < length ? (codes[(three >> 6) & 63] as number) : pad;
     out[at++] = i + 2 < length ? (codes[three & 63] as number) : pad;
   }
-  let text = "";
-  for (let i = 0; i < out.length; i += codesMax) text += String.fromCharCode(...out.subarray(i, i + codesMax));
-  return text;
+  return textOfCodes(out);
 }
 
 /** The bytes of base64 text; undefined when it is not exactly that. */

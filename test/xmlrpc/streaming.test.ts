@@ -41,6 +41,7 @@ describe("what is hostile is refused before most of it is read", () => {
       5,
     ],
     ["a comment without an end", `<!--${"x".repeat(1_000_000)}`, /first 65536 characters/, 5],
+    ["space without an end", " ".repeat(1_000_000), /first 65536 characters/, 6],
     ["a page of HTML", `<html>${"<p>".repeat(100_000)}`, /the element "html"/, 1],
     ["no XML", "x".repeat(1_000_000), /text data outside of root node/, 1],
     ["a method's name without an end", `<methodCall><methodName>${"a".repeat(1_000_000)}`, /nameLengthMax, 4096/, 1],

@@ -1,6 +1,7 @@
 // From bytes to text, in pieces. What a document is written in: its byte order mark says it, or the HTTP header, or its
 // declaration, in this order (RFC 7303, section 3); without any of them it is UTF-8.
 
+import { textOfCodes } from "../../bytes/codes.js";
 import { XmlRpcDecodeError } from "./error.js";
 import { windows1252 } from "./escape.js";
 import type { Settings } from "./options.js";
@@ -130,6 +131,8 @@ function startOf(bytes: Uint8Array, last: boolean, label: string | undefined, st
   const start = afterSpace(bytes, { charset: "utf-8", skip: 0 }, last, strict);
   if (start === undefined) return undefined;
   if (announced !== undefined) return { ...start, charset: eight(announced, strict, "the Content-Type") };
+  // So much space is no empty line that a server prints.
+  if (start.skip > declarationMax) return start;
   const declared = declaredIn(bytes, start.skip, last);
   if (declared === undefined) return undefined;
   if (declared === "") return start;
@@ -245,7 +248,7 @@ const decoders: Readonly<Record<Charset, Decode>> = {
       return textOr(utf16, swapped, "UTF-16");
     },
   },
-  "iso-8859-1": { tagEnd: 0x3e, whole: (_bytes, at, most) => most - at, text: (bytes) => ofCodes(bytes) },
+  "iso-8859-1": { tagEnd: 0x3e, whole: (_bytes, at, most) => most - at, text: (bytes) => textOfCodes(bytes) },
   "windows-1252": {
     tagEnd: 0x3e,
     whole: (_bytes, at, most) => most - at,
@@ -256,7 +259,7 @@ const decoders: Readonly<Record<Charset, Decode>> = {
         if (code === undefined) throw notText(`windows-1252 has no character 0x${byte.toString(16)}`);
         codes[i] = code;
       }
-      return ofCodes(codes);
+      return textOfCodes(codes);
     },
   },
 };
@@ -267,10 +270,4 @@ function wholeUtf16(bytes: Uint8Array, at: number, most: number, high: 0 | 1): n
   if (even === at) return 0;
   const isFirstHalf = ((bytes[even - 2 + high] as number) & 0xfc) === 0xd8;
   return even - at - (isFirstHalf ? 2 : 0);
-}
-
-function ofCodes(codes: Uint8Array | Uint16Array): string {
-  let text = "";
-  for (let i = 0; i < codes.length; i += 8_192) text += String.fromCharCode(...codes.subarray(i, i + 8_192));
-  return text;
 }

@@ -34,6 +34,7 @@ export class XmlReader {
     this.#size += at;
     this.#rest = at === text.length ? "" : text.slice(at);
     if (this.#plain.isStuck) this.#handOver();
+    else if (this.#plain.root === undefined && this.#size >= prologSizeMax) throw noElement();
   }
 
   end(): void {
@@ -54,6 +55,10 @@ export class XmlReader {
     parser.write(this.#rest);
     this.#rest = "";
   }
+}
+
+function noElement(): XmlRpcDecodeError {
+  return new XmlRpcDecodeError("limit", `the first ${prologSizeMax} characters hold no element`);
 }
 
 /** The XML parser. */
@@ -132,7 +137,7 @@ class Parser {
     if (this.#hasBegun) {
       if (head.length < text.length) this.#saxes.write(text.slice(head.length));
     } else if (this.#prolog >= prologSizeMax) {
-      throw new XmlRpcDecodeError("limit", `the first ${prologSizeMax} characters hold no element`);
+      throw noElement();
     }
   }
 

@@ -33,14 +33,6 @@ export interface ShapeTypeOptions {
   readonly enums?: "name" | "number" | undefined;
 }
 
-/**
- * @returns the type of a shape's values
- * @throws RangeError for a shape that XML-RPC has nothing for: a float of 128 bits
- */
-export function typeOfShape(shape: Shape, options: ShapeTypeOptions = {}): XmlRpcType<unknown> {
-  return new ShapeTypes(options).of(shape);
-}
-
 /** The types of the shapes that one service is made of. */
 export class ShapeTypes {
   readonly #enums: "name" | "number";
@@ -51,6 +43,11 @@ export class ShapeTypes {
     this.#enums = enums;
   }
 
+  /**
+   * The type of a shape's values.
+   *
+   * @throws RangeError for a shape that XML-RPC has nothing for: a float of 128 bits
+   */
   of(shape: Shape): XmlRpcType<unknown> {
     let type = this.#made.get(shape);
     if (type === undefined) {

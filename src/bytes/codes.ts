@@ -1,0 +1,9 @@
+/** Codes that one call of `String.fromCharCode` takes: far below what the stack has room for. */
+const codesMax = 8192;
+
+/** The string of these UTF-16 code units. */
+export function textOfCodes(codes: Uint8Array | Uint16Array): string {
+  let text = "";
+  for (let i = 0; i < codes.length; i += codesMax) text += String.fromCharCode(...codes.subarray(i, i + codesMax));
+  return text;
+}

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   type Admitted,
   DatagramAdmission,
-  type Running,
+  Running,
   StreamAdmission,
   type StreamAdmissionLimits,
 } from "../../src/onc/engine/admission.js";
@@ -174,14 +174,15 @@ describe("calls on streams", () => {
 
 describe("calls in datagrams", () => {
   const take = (admission: DatagramAdmission, peer: string, size = 1): boolean => {
-    const share = admission.join(peer);
-    if (!admission.hasRoom(share)) {
-      admission.leave(peer);
-      return false;
-    }
-    share.start(size);
+    if (!admission.hasRoom(peer)) return false;
+    const call = new Running();
+    call.start(size);
+    admission.join(peer, call);
+    running.push([peer, call]);
     return true;
   };
+  const running: [peer: string, call: Running][] = [];
+  beforeEach(() => void running.splice(0));
   const takeAll = (admission: DatagramAdmission, peer: string, size?: number): number => {
     for (let count = 0; ; count++) if (!take(admission, peer, size)) return count;
   };
@@ -200,10 +201,9 @@ describe("calls in datagrams", () => {
     const admission = new DatagramAdmission({ runningDatagramBytesMax: 12_000 });
     expect(takeAll(admission, "udp://a:1", 1_000)).toBe(4);
     expect(admission.hosts).toBe(1);
-    for (let i = 0; i < 4; i++) {
-      admission.join("udp://a:1").end(1_000);
-      admission.leave("udp://a:1");
-      admission.leave("udp://a:1");
+    for (const [peer, call] of running) {
+      call.end(1_000);
+      admission.leave(peer);
     }
     expect(admission.hosts).toBe(0);
     expect(takeAll(admission, "udp://b:1", 1_000)).toBe(4);

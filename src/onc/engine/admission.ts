@@ -9,10 +9,19 @@ export class Running {
   calls = 0;
   bytes = 0;
   /** What these count in as well. */
-  readonly within: Running | undefined;
+  within: Running | undefined;
 
   constructor(within?: Running) {
     this.within = within;
+  }
+
+  /** From now on these count in something else as well. */
+  join(within: Running): void {
+    this.within = within;
+    for (let of: Running | undefined = within; of !== undefined; of = of.within) {
+      of.calls += this.calls;
+      of.bytes += this.bytes;
+    }
   }
 
   start(size: number): void {
@@ -48,6 +57,9 @@ export class RunningLimit {
 
   /** Whether one more call may start. Its size is not known yet: the last one may exceed the limit. */
   hasRoom(of: Running): boolean {
+    // Mostly so little runs that it does not matter whose it is.
+    const { all } = this;
+    if (3 * all.calls < this.#callsMax && 3 * all.bytes < this.#bytesMax) return true;
     let calls = 0;
     let bytes = 0;
     for (let part: Running | undefined = of; part !== undefined; part = part.within) {
@@ -64,6 +76,10 @@ export class RunningByName {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  get(name: string): Running | undefined {
+    return this.#all.get(name)?.running;
   }
 
   open(name: string, within: Running): Running {
@@ -219,18 +235,19 @@ export class DatagramAdmission {
     );
   }
 
-  /** What the call of a datagram from this peer counts in. Each `join` is followed by a `leave` of the same peer. */
-  join(peer: string): Running {
-    return this.#ports.open(peer, this.#hosts.open(hostOf(peer), this.#limit.all));
+  /** Whether a datagram of this peer may start a call. */
+  hasRoom(peer: string): boolean {
+    return this.#limit.hasRoom(this.#ports.get(peer) ?? this.#hosts.get(hostOf(peer)) ?? this.#limit.all);
+  }
+
+  /** The call of a datagram runs on, after the turn that it came in. Each `join` is followed by a `leave`. */
+  join(peer: string, call: Running): void {
+    call.join(this.#ports.open(peer, this.#hosts.open(hostOf(peer), this.#limit.all)));
   }
 
   leave(peer: string): void {
     this.#ports.close(peer);
     this.#hosts.close(hostOf(peer));
-  }
-
-  hasRoom(share: Running): boolean {
-    return this.#limit.hasRoom(share);
   }
 
   /** How many addresses have a call that runs. */

@@ -1,6 +1,6 @@
 import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
-import { DatagramAdmission, type DatagramAdmissionLimits, type Running } from "./admission.js";
+import { DatagramAdmission, type DatagramAdmissionLimits, Running } from "./admission.js";
 import { datagramSizeMax } from "./datagram-client.js";
 import type { Aborter, ReplyPath, ServerLink } from "./server-call.js";
 import type { ServerEngine } from "./server-engine.js";
@@ -20,7 +20,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly deferred: [] = [];
   readonly filtered: boolean;
   readonly local: string | undefined;
-  readonly counted: Running;
+  readonly counted: Running = new Running();
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;
@@ -29,14 +29,14 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   readonly #send: (bytes: Uint8Array) => void;
 
   constructor(
-    sender: { readonly peer: string; readonly local: string | undefined; readonly counted: Running },
+    peer: string,
+    local: string | undefined,
     filtered: boolean,
     writer: XdrWriter,
     send: (bytes: Uint8Array) => void,
   ) {
-    this.peer = sender.peer;
-    this.local = sender.local;
-    this.counted = sender.counted;
+    this.peer = peer;
+    this.local = local;
     this.filtered = filtered;
     this.#writer = writer;
     this.#send = send;
@@ -93,21 +93,15 @@ export class DatagramServer {
 
   /** Takes one datagram; what answers it is handed to `send`, now or later. */
   receive(bytes: Uint8Array, peer: string, send: (bytes: Uint8Array) => void): void {
-    if (this.draining || bytes.length > this.#sizeMax) {
+    if (this.draining || bytes.length > this.#sizeMax || !this.#admission.hasRoom(peer)) {
       this.dropped++;
       return;
     }
-    const counted = this.#admission.join(peer);
-    if (!this.#admission.hasRoom(counted)) {
-      this.#admission.leave(peer);
-      this.dropped++;
-      return;
-    }
-    const filtered = this.#engine.filter?.datagrams ?? false;
-    const link = new DatagramServerLink({ peer, local: this.local, counted }, filtered, this.#writer, send);
+    const link = new DatagramServerLink(peer, this.local, this.#engine.filter?.datagrams ?? false, this.#writer, send);
     this.#engine.receive(link, bytes, 0, bytes.length);
-    if (link.running > 0) this.links.add(link);
-    else this.#admission.leave(peer);
+    if (link.running === 0) return;
+    this.links.add(link);
+    this.#admission.join(peer, link.counted);
   }
 
   /** Forgets whoever has no call that runs any more. */

@@ -22,6 +22,9 @@ import {
 } from "./server-call.js";
 import { failed, principalOf, SessionArguments, sessionCallNumber, sessionRefusal, stricter } from "./session-call.js";
 
+/** Calls of no more bytes are not weighed, which costs time: the arguments of all that may run take some 32 MiB. */
+const weighedMin = 128;
+
 /**
  * The server's half of ONC RPC, whatever the transport: messages go in; replies, and calls to run, come out. It owns
  * no socket and no timer.
@@ -163,9 +166,9 @@ export class ServerEngine {
     this.runningBytes += size;
   }
 
-  /** The call's turn is over: where it still runs, it keeps its arguments. */
+  /** The call's turn is over: where it still runs, it keeps its arguments. Those of small calls weigh little. */
   #weigh(call: ServerCall): void {
-    if (!call.ended) this.runningBytes += call.weigh();
+    if (!call.ended && call.size > weighedMin) this.runningBytes += call.weigh();
   }
 
   // --- calls of sessions

@@ -9,8 +9,8 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import progress from "cli-progress";
 import { bundle } from "./bundle.mjs";
+import { progressBar, wholeNumber } from "./long-run.mjs";
 
 /** Fewer histories than that need not have every kind of fault. */
 const enoughHistories = 1_000;
@@ -25,9 +25,9 @@ const { values } = parseArgs({
     workers: { type: "string", default: String(availableParallelism()) },
   },
 });
-const histories = wholeNumber("histories", 1);
-const seed = wholeNumber("seed", 0);
-const workers = wholeNumber("workers", 1);
+const histories = wholeNumber("histories", values.histories, 1);
+const seed = wholeNumber("seed", values.seed);
+const workers = wholeNumber("workers", values.workers, 1);
 const { guarantee } = values;
 if (guarantee !== undefined && !guarantees.includes(guarantee)) {
   console.error(`--guarantee must be one of ${guarantees.join(", ")}, not ${guarantee}`);
@@ -38,17 +38,9 @@ const shared = new SharedArrayBuffer(12);
 const counters = new Int32Array(shared);
 const script = await bundle("test/simulation/worker.ts", "simulation");
 console.log(`seed ${seed}`);
-const bar = new progress.SingleBar({
-  format: "{bar} {percentage} % | {value} of {total} | {rate}/s | {duration_formatted}",
-  barsize: 30,
-  hideCursor: true,
-  noTTYOutput: true,
-  notTTYSchedule: 30_000,
-});
-const startedAt = performance.now();
-bar.start(histories, 0, { rate: 0 });
+const bar = progressBar(histories);
 const watch = setInterval(() => {
-  bar.update(counters[1], { rate: Math.round((1_000 * counters[1]) / (performance.now() - startedAt)) });
+  bar.update(counters[1]);
 }, 500);
 
 const sum = { histories: 0, calls: 0, executions: 0, faults: {} };
@@ -61,8 +53,7 @@ try {
   died = error;
 }
 clearInterval(watch);
-bar.update(sum.histories);
-bar.stop();
+bar.end(sum.histories);
 end();
 
 /** One worker, until the histories are played. */
@@ -99,11 +90,4 @@ function end() {
   if (silent.length > 0 && expected) console.log(`\nnever happened: ${silent.join(", ")}`);
   console.log(`histories ${sum.histories}, violations ${violations.length}`);
   process.exit(died === undefined && violations.length === 0 && !(silent.length > 0 && expected) ? 0 : 1);
-}
-
-function wholeNumber(name, least) {
-  const value = Number(values[name]);
-  if (Number.isInteger(value) && value >= least && value < 2 ** 32) return value;
-  console.error(`--${name} must be a whole number from ${least} to 2^32 - 1, not ${values[name]}`);
-  process.exit(2);
 }

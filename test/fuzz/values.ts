@@ -110,24 +110,3 @@ export function encodedOf(random: Random, codec: XdrCodec<unknown>, count = 0): 
     }
   }
 }
-
-/** About how many bytes of memory a decoded value takes, from below: what V8 spends on objects, arrays and text. */
-export function weightOf(value: unknown): number {
-  let weight = 0;
-  const rest: unknown[] = [value];
-  while (rest.length > 0) {
-    const item = rest.pop();
-    weight += 8;
-    if (typeof item === "string") weight += 16 + item.length;
-    else if (typeof item === "bigint") weight += 16;
-    else if (item instanceof Uint8Array) weight += 100 + item.length;
-    else if (Array.isArray(item)) {
-      weight += 32;
-      for (const element of item) rest.push(element);
-    } else if (typeof item === "object" && item !== null) {
-      weight += 24;
-      for (const field of Object.values(item)) rest.push(field);
-    }
-  }
-  return weight;
-}

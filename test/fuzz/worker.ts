@@ -11,6 +11,7 @@ const { inputs, seed, only, from, shared } = workerData as {
   shared: SharedArrayBuffer;
 };
 const progress = new Int32Array(shared);
+parentPort?.postMessage({ targetNames });
 const outcome = fuzz({
   inputs,
   seed,
@@ -22,4 +23,4 @@ const outcome = fuzz({
     progress[2] = done;
   },
 });
-parentPort?.postMessage({ ...outcome, targetNames });
+parentPort?.postMessage(outcome);

@@ -27,7 +27,13 @@ describeWith(["unshare", "ip", "openssl", "namespaces"], "a server that is cut o
       const files = { FARCALL_CERT: certFile, FARCALL_KEY: keyFile, FARCALL_CA: authority.ca.certFile };
       const env = transport === "tls" ? files : {};
       const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-      const command = [process.execPath, await buildChild("cut-off"), transport, end, await buildChild("lost-server")];
+      const command = [
+        process.execPath,
+        await buildChild("cut-off"),
+        transport,
+        end,
+        await buildChild("ledger-server"),
+      ];
       const { code, lines, stderr } = await run("unshare", [...namespaces, "bash", network, ...command], { env });
       expect(code, stderr).toBe(0);
       const said = lines.map((line) => JSON.parse(line) as Record<string, unknown>);

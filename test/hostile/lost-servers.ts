@@ -1,14 +1,17 @@
 // A server that is killed or frozen in the middle of calls, again and again, under one client.
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Client, connect, RpcError } from "farcall";
-import { expect } from "vitest";
-import type { Authority } from "../support/certificates.js";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Authority } from "../support/certificates.js";
 import { buildChild } from "../support/children.js";
 import { later, until } from "../support/faults.js";
 import { type Ledger, LedgerV1 } from "../support/ledger.js";
 import { Running } from "../support/processes.js";
+import { describeWith } from "../support/requirements.js";
 
-export const transports = ["tcp", "udp", "unix", "tls"] as const;
+const transports = ["tcp", "udp", "unix", "tls"] as const;
 type Transport = (typeof transports)[number];
 
 /** The longest that a call of these may take. */
@@ -23,19 +26,50 @@ function leftovers(): { descriptors: number; timers: number } {
 }
 
 export interface Losses {
-  readonly transport: Transport;
-  readonly folder: string;
-  readonly authority: Authority;
   readonly rounds: number;
   /** Calls of a round. */
   readonly calls: number;
 }
 
-/** What became of the calls, by `code executed`. */
-export type Ends = Record<string, number>;
+/** Loses servers on every transport, and holds each call to what is promised of it. */
+export function describeLostServers({ rounds, calls }: Losses): void {
+  // Descriptors are counted where Linux lists them.
+  describeWith(["openssl", "ip"], "servers killed and frozen in the middle of calls", () => {
+    const folder = mkdtempSync(join(tmpdir(), "farcall-"));
+    let authority: Authority;
+    beforeAll(() => {
+      authority = new Authority();
+    });
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-export async function loseServers({ transport, folder, authority, rounds, calls }: Losses): Promise<Ends> {
-  const script = await buildChild("lost-server");
+    it.each(transports)(
+      `leave nothing behind of ${rounds * calls} calls over %s, and no call without its end`,
+      async (transport) => {
+        const ends = await loseServers({ transport, folder, authority, rounds, calls });
+        expect(Object.values(ends).reduce((sum, count) => sum + count)).toBe(rounds * calls);
+        const known = /^(done yes|unavailable (no|unknown)|deadline-exceeded (no|unknown))$/;
+        expect(
+          Object.keys(ends).filter((end) => !known.test(end)),
+          JSON.stringify(ends),
+        ).toEqual([]);
+        expect(ends["unavailable unknown"] ?? 0).toBeGreaterThan(transport === "udp" ? -1 : 0);
+        expect(ends["deadline-exceeded unknown"]).toBeGreaterThan(0);
+      },
+    );
+  });
+}
+
+interface Setting extends Losses {
+  readonly transport: Transport;
+  readonly folder: string;
+  readonly authority: Authority;
+}
+
+/** What became of the calls, by `code executed`. */
+type Ends = Record<string, number>;
+
+async function loseServers({ transport, folder, authority, rounds, calls }: Setting): Promise<Ends> {
+  const script = await buildChild("ledger-server");
   const { certFile, keyFile } = authority.issue("localhost", "IP:127.0.0.1");
   const env = transport === "tls" ? { ...process.env, FARCALL_CERT: certFile, FARCALL_KEY: keyFile } : process.env;
   const start = async (address: string): Promise<{ child: Running; address: string }> => {

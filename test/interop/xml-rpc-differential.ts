@@ -1,7 +1,7 @@
 // Damaged documents, read by farcall and by others: wherever they differ, a case of the table says why.
 import { readFileSync } from "node:fs";
 import { Random } from "../fuzz/random.js";
-import { damagedDocument } from "../fuzz/xml-rpc.js";
+import { damagedDocument } from "../fuzz/targets/xml-rpc.js";
 import { type DecoderName, decodeWith } from "../support/xml-rpc-decoders.js";
 import { decodeHere, type Input, type Verdict } from "../support/xml-rpc-show.js";
 

@@ -1,11 +1,17 @@
-// Serves the ledger at the addresses it is given: prints `READY ADDRESS...`, then `ran ID` as each call begins.
+// Serves the ledger at the addresses it is given, over TLS where FARCALL_CERT and FARCALL_KEY name files: prints `READY
+// ADDRESS...`, then `ran ID` as each call begins.
+import { readFileSync, writeSync } from "node:fs";
 import { Server } from "farcall";
 import { LedgerV1 } from "../ledger.js";
 
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const ran = (id: number): void => print(`ran ${id}`);
+const { FARCALL_CERT: cert, FARCALL_KEY: key } = process.env;
+const tls = cert === undefined || key === undefined ? undefined : { cert: readFileSync(cert), key: readFileSync(key) };
 
-const server = new Server();
+// At once, and not by a stream that may hold it back: what a killed server did must be known.
+const print = (line: string): number => writeSync(1, `${line}\n`);
+const ran = (id: number): void => void print(`ran ${id}`);
+
+const server = new Server({ tls });
 server.export(LedgerV1, {
   add(id) {
     ran(id);

@@ -1,6 +1,6 @@
 // Documents of XML-RPC, damaged: what is read is read alike however it comes, and written as it was read.
 
-import { EncodeError } from "../../src/model/index.js";
+import { EncodeError } from "../../../src/model/index.js";
 import {
   CallDecoder,
   type DecodeOptions,
@@ -12,11 +12,11 @@ import {
   ResponseDecoder,
   type XmlRpcOptions,
   type XmlRpcValue,
-} from "../../src/xmlrpc/index.js";
-import { decodeHere, type Input, show, verdictOf } from "../support/xml-rpc-show.js";
-import documents from "../vectors/xml-rpc-decoding.json" with { type: "json" };
-import { damageBytes, damageText, type Random } from "./random.js";
-import type { Target } from "./target.js";
+} from "../../../src/xmlrpc/index.js";
+import { decodeHere, type Input, show, verdictOf } from "../../support/xml-rpc-show.js";
+import documents from "../../vectors/xml-rpc-decoding.json" with { type: "json" };
+import { damageBytes, damageText, type Random } from "../random.js";
+import type { Target } from "../target.js";
 import { strangeTree } from "./xml-rpc-tree.js";
 
 /** What has a meaning in XML-RPC, and what has meant trouble. */
@@ -127,14 +127,25 @@ export const xmlRpc: Target = {
     const seed = random.next();
     return {
       size: input.bytes.length,
-      run: () => isRead(input, options, seed),
-      bare: () => void decodeHere(input, options),
+      prepare() {
+        let verdict: ReturnType<typeof decodeHere>;
+        return {
+          work() {
+            verdict = decodeHere(input, options);
+          },
+          check: () => isRead(input, options, seed, verdict),
+        };
+      },
     };
   },
 };
 
-function isRead(input: Input, options: DecodeOptions, seed: number): string | undefined {
-  const verdict = decodeHere(input, options);
+function isRead(
+  input: Input,
+  options: DecodeOptions,
+  seed: number,
+  verdict: ReturnType<typeof decodeHere>,
+): string | undefined {
   const differs = (what: string, said: string | undefined): string | undefined =>
     said === verdict.value
       ? undefined

@@ -1,6 +1,6 @@
 // Documents that are well-formed, with elements where they do not belong and texts that are no values: what is only
 // damaged as text seldom gets past the parser of XML.
-import type { Random } from "./random.js";
+import type { Random } from "../random.js";
 
 /** An element or a text. */
 type Node = string | { name: string; attributes: string; children: Node[] };

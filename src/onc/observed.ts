@@ -2,6 +2,7 @@ import { channelOf } from "../observe/channels.js";
 import type { ClientCallStart, ProcedureNames } from "../observe/events.js";
 import type { CallTarget, DatagramClientEngine, ServerCall, StreamClientEngine } from "./engine/index.js";
 import { onc } from "./protocol.js";
+import { CallStatus, SESSION_PROGRAM } from "./session/session.js";
 
 const repeated = channelOf("farcall:client:retry");
 const disconnected = channelOf("farcall:client:disconnect");
@@ -38,10 +39,16 @@ export function namesOfServed({ served, target }: ServerCall): ProcedureNames {
 const clientNames = new WeakMap<CallTarget, ProcedureNames>();
 const servedNames = new WeakMap<ServerCall["target"], ProcedureNames>();
 
+/** The name of a refusal in a session, such as `CALL_BUSY`. */
+export function callStatusName(status: CallStatus): string {
+  return Object.entries(CallStatus).find(([, number]) => number === status)?.[0] ?? String(status);
+}
+
 /** Tells the channels what happens to an engine's calls between their start and their end. */
 export function watchEngine(engine: StreamClientEngine | DatagramClientEngine): void {
   engine.onRepeat = (call, reason) => {
-    if (!repeated.hasSubscribers) return;
+    // What sessions say to each other is not the user's.
+    if (!repeated.hasSubscribers || call.target.program === SESSION_PROGRAM) return;
     repeated.publish({
       ...namesOf(call.target),
       address: engine.peer,

@@ -24,9 +24,10 @@ import {
   ServerEngine,
   type ServerHost,
   type ServerLink,
+  type ServerRefusal,
 } from "./engine/index.js";
-import type { CallHeader, Refusal, Target } from "./message.js";
-import { namesOfServed } from "./observed.js";
+import type { Target } from "./message.js";
+import { callStatusName, namesOfServed } from "./observed.js";
 import { declaredBy, type OncService, proceduresOf } from "./program.js";
 import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
@@ -119,7 +120,7 @@ export class OncServer {
       answered: (call) => this.#endpoints.ended(call),
       newAborter: () => new AbortController(),
       record: (link) => this.#recordOf(link),
-      refused: (link, refusal, header) => this.#refused(link, refusal, header),
+      refused: (link, refusal, target) => this.#refused(link, refusal, target),
       now: () => machine.clock.now(),
       watch: (call) => this.#sessions?.watch(call),
       unwatch: (call) => this.#sessions?.unwatch(call),
@@ -308,10 +309,11 @@ export class OncServer {
     return watch.run;
   }
 
-  #refused(link: ServerLink, { stat }: Refusal, header: CallHeader | undefined): void {
+  #refused(link: ServerLink, refusal: ServerRefusal, target: Target | undefined): void {
     if (!refusals.hasSubscribers) return;
-    const numbers = header && { program: header.program, version: header.version, procedure: header.procedure };
-    refusals.publish({ protocol: onc.name, peer: link.peer, reason: stat, numbers });
+    const numbers = target && { program: target.program, version: target.version, procedure: target.procedure };
+    const reason = refusal.stat === "SESSION" ? callStatusName(refusal.status) : refusal.stat;
+    refusals.publish({ protocol: onc.name, peer: link.peer, reason, numbers });
   }
 
   /** A handler that answers in a later turn. */

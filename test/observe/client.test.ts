@@ -209,7 +209,11 @@ describe("the channels of a client", () => {
     await using server = new Server({ network });
     server.export(CounterV1, { add: (number) => number, read: () => 7, fail: () => {}, note: () => {} });
     const address = await server.listen("memory+datagram://counter");
-    await using client = await connect(CounterV1, address, { network, retransmit: { initialMs: 5, minMs: 5 } });
+    await using client = await connect(CounterV1, address, {
+      network,
+      session: "off",
+      retransmit: { initialMs: 5, minMs: 5 },
+    });
     using events = listenTo(...calls, "farcall:client:retry");
     expect(await client.read()).toBe(7);
     const retries = events.of("farcall:client:retry");

@@ -128,27 +128,33 @@ describe("the channels of a server", () => {
     expect(here.seen.map((context) => context.traceparent)).toEqual([traceparent, traceparent]);
   });
 
-  it("tell of calls that are refused before any handler runs, and of no start of theirs", async () => {
-    await using here = await served("tcp");
-    using events = listenTo(...calls, "farcall:server:refuse");
-    await using client = await OncClient.open(here.address);
-    const program = 0x2000_0302;
-    const ask = (target: { program: number; version: number; procedure: number }): Promise<unknown> =>
-      client.call(target, nothing, undefined, nothing).catch((error: unknown) => error);
-    await ask({ program: program + 1, version: 1, procedure: 1 });
-    await ask({ program, version: 2, procedure: 1 });
-    await ask({ program, version: 1, procedure: 9 });
-    await ask({ program, version: 1, procedure: 1 });
-    expect(events.of("farcall:server:call:start")).toEqual([]);
-    const told = events.of("farcall:server:refuse").filter(({ numbers }) => (numbers?.program ?? 0) <= program + 1);
-    expect(told).toMatchObject([
-      { reason: "PROG_UNAVAIL", numbers: { program: program + 1, version: 1, procedure: 1 }, protocol: "onc" },
-      { reason: "PROG_MISMATCH", numbers: { program, version: 2, procedure: 1 } },
-      { reason: "PROC_UNAVAIL", numbers: { program, version: 1, procedure: 9 } },
-      { reason: "GARBAGE_ARGS", numbers: { program, version: 1, procedure: 1 } },
-    ]);
-    expect(told[0]?.peer).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
-  });
+  it.each([
+    ["plainly", "off"],
+    ["in a session", "require"],
+  ] as const)(
+    "tell of calls made %s that are refused before any handler runs, and of no start of theirs",
+    async (_how, session) => {
+      await using here = await served("tcp");
+      using events = listenTo(...calls, "farcall:server:refuse");
+      await using client = await OncClient.open(here.address, { session });
+      const program = 0x2000_0302;
+      const ask = (target: { program: number; version: number; procedure: number }): Promise<unknown> =>
+        client.call(target, nothing, undefined, nothing).catch((error: unknown) => error);
+      await ask({ program: program + 1, version: 1, procedure: 1 });
+      await ask({ program, version: 2, procedure: 1 });
+      await ask({ program, version: 1, procedure: 9 });
+      await ask({ program, version: 1, procedure: 1 });
+      expect(events.of("farcall:server:call:start")).toEqual([]);
+      const told = events.of("farcall:server:refuse");
+      expect(told).toMatchObject([
+        { reason: "PROG_UNAVAIL", numbers: { program: program + 1, version: 1, procedure: 1 }, protocol: "onc" },
+        { reason: "PROG_MISMATCH", numbers: { program, version: 2, procedure: 1 } },
+        { reason: "PROC_UNAVAIL", numbers: { program, version: 1, procedure: 9 } },
+        { reason: "GARBAGE_ARGS", numbers: { program, version: 1, procedure: 1 } },
+      ]);
+      expect(told[0]?.peer).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    },
+  );
 
   it("tell who connects and who leaves", async () => {
     using events = listenTo("farcall:server:connect", "farcall:server:disconnect");

@@ -74,7 +74,7 @@ describe("a call that is explained", () => {
     "memory+datagram://meter",
   ])("tells its steps over %s, and they are the whole of it", async (address) => {
     await using here = await served(address);
-    await using client = await connect(MeterV1, here.address, { network: here.network });
+    await using client = await connect(MeterV1, here.address, { network: here.network, session: "off" });
     const told: Timeline[] = [];
     expect(await client.read(7, { explain: (timeline) => told.push(timeline) })).toBe(7);
     expect(told).toHaveLength(1);
@@ -140,7 +140,7 @@ describe("a call that is explained", () => {
 
   it("is explained when it fails: as far as it came, and as its error says", async () => {
     await using here = await served("memory://meter");
-    await using client = await connect(MeterV1, here.address, { network: here.network });
+    await using client = await connect(MeterV1, here.address, { network: here.network, session: "off" });
     const told: Timeline[] = [];
     const explain = (timeline: Timeline): void => void told.push(timeline);
     const failed = async (call: Promise<unknown>): Promise<[string[], RpcError]> => {

@@ -265,6 +265,7 @@ describe("spans", () => {
     server.export(Repeatable, { buy: (n) => n, price: (n) => n, fail: () => {}, hang: () => {} });
     await using client = await connect(Repeatable, await server.listen("memory+datagram://shop"), {
       network,
+      session: "off",
       retransmit: { initialMs: 5, minMs: 5 },
     });
     await client.price(1);
@@ -449,8 +450,9 @@ describe("metrics", () => {
 });
 
 describe("instrument", () => {
+  beforeAll(() => buildCli());
+
   it("says what to install where the API is missing", async () => {
-    buildCli();
     // A copy of the package where nothing else is installed.
     const folder = mkdtempSync(join(tmpdir(), "farcall-"));
     try {

@@ -17,6 +17,7 @@ export {
   ServerCall,
   type ServerHost,
   type ServerLink,
+  type ServerRefusal,
 } from "./server-call.js";
 export { ServerEngine } from "./server-engine.js";
 export { principalOf } from "./session-call.js";

@@ -6,7 +6,7 @@ import type { CallContext, Caller, ContextSignal, Semantics, TlsPeer } from "../
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted } from "../auth/index.js";
-import type { CallHeader, Refusal } from "../message.js";
+import type { Refusal, Target } from "../message.js";
 import type { CallStatus } from "../session/session.js";
 import type { Session, SessionLane } from "../session/table.js";
 import type { AuthStat } from "../status.js";
@@ -132,8 +132,8 @@ export interface ServerHost {
   newAborter(): Aborter;
   /** What measures the steps of a call that has just been read; undefined where nobody asks. */
   record?: ((link: ServerLink) => ServerRecord | undefined) | undefined;
-  /** A call was refused before anything ran. The header says which, unless it could not be read. */
-  refused?: ((link: ServerLink, refusal: Refusal, header: CallHeader | undefined) => void) | undefined;
+  /** A call was refused before anything ran. The target is undefined where it could not be read. */
+  refused?: ((link: ServerLink, refusal: ServerRefusal, target: Target | undefined) => void) | undefined;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   /** A handler looks at the signal of a call that has a deadline: the signal is to fire then. */

@@ -183,8 +183,11 @@ export class ServerEngine {
     start: number,
     observed: ServerRecord | undefined,
   ): void {
-    const refuse = (refusal: ServerRefusal): void => this.#refuse(link, xid, refusal, auth, sessionForm);
     const parts = this.#sessionArguments;
+    const refuse = (refusal: ServerRefusal): void => {
+      this.#refuse(link, xid, refusal, auth, sessionForm);
+      this.#host.refused?.(link, refusal, parts.head);
+    };
     let plain: XdrReader;
     try {
       plain = auth.unwrapArgs === undefined ? r : auth.unwrapArgs(r);
@@ -218,7 +221,7 @@ export class ServerEngine {
       return refuse(sessionRefusal(CallStatus.CALL_NO_GUARANTEE));
     }
     const explain = (head.flags & CALL_EXPLAIN) !== 0;
-    const record = observed ?? (explain ? new ServerRecord(() => this.#host.now(), now) : undefined);
+    const record = observed ?? (explain ? new ServerRecord(() => this.#host.now(), link.heardAt ?? now) : undefined);
     record?.enter("unmarshal");
     let args: readonly unknown[];
     try {

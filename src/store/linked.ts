@@ -34,6 +34,10 @@ export class Linked<T> {
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;
+    // A place that has grown old would keep its neighbour alive until the next full collection, and that one the next:
+    // then everything that was ever in the list grows old, and collecting it costs more than all else here.
+    place.before = undefined;
+    place.after = undefined;
     this.size--;
   }
 }

@@ -13,6 +13,16 @@ export type Ending =
       readonly error: Error;
     };
 
+/** What a client was told that asked later what became of a call. */
+export interface SettlementRecord {
+  /** When it asked, and when it was told. */
+  readonly askedAt: number;
+  readonly toldAt: number;
+  readonly executed: Executed;
+  /** The result as bytes; undefined when it failed, or nobody knows. */
+  readonly bytes: string | undefined;
+}
+
 /** One call, from its client's view. */
 export interface CallRecord {
   /** In the order in which calls were made, from 0. */
@@ -31,6 +41,12 @@ export interface CallRecord {
   readonly settleBy: number;
   settledAt: number | undefined;
   ending: Ending | undefined;
+  /** Nobody waits for a reply: that it was sent is all that is known. */
+  readonly oneWay?: boolean | undefined;
+  /** Whether the server is to run this client's calls one after another. */
+  readonly fifo?: boolean | undefined;
+  /** What was learned later, after the call had failed without anybody knowing whether it ran. */
+  settlement?: SettlementRecord | undefined;
   /** Its client died, so nobody waits for it. */
   abandoned: boolean;
   /** It settled later than it should have, on its client's clock. */
@@ -42,6 +58,8 @@ export interface ExecutionRecord {
   readonly number: number;
   /** Which server ran it: 1 is the first, 2 the one after its first crash. */
   readonly boot: number;
+  /** When that server began. */
+  readonly serverSince?: number | undefined;
   readonly procedure: string;
   readonly args: readonly unknown[];
   readonly key: string;
@@ -50,6 +68,10 @@ export interface ExecutionRecord {
   /** What it returned, as bytes; undefined while it runs, when it threw, and when its server died. */
   result: string | undefined;
   threw: boolean;
+  /** Whether the call was made in a session. */
+  readonly inSession?: boolean | undefined;
+  /** When its caller gives up, as the handler was told. */
+  readonly deadline?: number | undefined;
   /** Whether it ran in a transaction, and whether that was committed. */
   transactional: boolean;
   committed: boolean;
@@ -68,6 +90,13 @@ export interface History {
   readonly unchecked: boolean;
   /** Whether the network doubled datagrams. */
   readonly doubled: boolean;
+  /**
+   * Whether calls had to be sent again, which lets later ones overtake them: connections or the server were lost, or the
+   * reply cache refused.
+   */
+  readonly resent?: boolean | undefined;
+  /** Whether clocks leaped. */
+  readonly jumped?: boolean | undefined;
   /** Whether nothing was to go wrong. */
   readonly calm: boolean;
   /** What handlers and transactions left behind. */
@@ -95,6 +124,8 @@ export type Rule =
   | "foreign-reply"
   | "reply-used-twice"
   | "nobody-called"
+  | "out-of-order"
+  | "wrong-deadline"
   | "surprise"
   | "fails-without-faults"
   | "own";

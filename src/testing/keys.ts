@@ -1,6 +1,6 @@
 import type { Semantics } from "../model/index.js";
 import { argsCodec } from "../onc/args.js";
-import { type OncService, proceduresOf } from "../onc/program.js";
+import { declaredBy, type OncService, proceduresOf } from "../onc/program.js";
 import { type XdrCodec, XdrWriter } from "../xdr/index.js";
 
 /** Tells values of one service apart by their bytes on the wire. */
@@ -8,13 +8,15 @@ export class Keys {
   readonly #args = new Map<string, XdrCodec<readonly unknown[]>>();
   readonly #results = new Map<string, XdrCodec<unknown>>();
   readonly #declared = new Map<string, Semantics>();
+  readonly #oneWay = new Set<string>();
   readonly #writer = new XdrWriter();
 
   constructor(service: OncService<unknown>) {
-    for (const [name, { args, result, semantics }] of proceduresOf(service)) {
-      this.#args.set(name, argsCodec(args));
-      this.#results.set(name, result);
-      this.#declared.set(name, semantics ?? "at-most-once");
+    for (const [name, procedure] of proceduresOf(service)) {
+      this.#args.set(name, argsCodec(procedure.args));
+      this.#results.set(name, procedure.result);
+      this.#declared.set(name, declaredBy(procedure));
+      if (procedure.oneWay === true) this.#oneWay.add(name);
     }
   }
 
@@ -25,6 +27,11 @@ export class Keys {
 
   ofResult(procedure: string, value: unknown): string {
     return this.#bytesOf(this.#results.get(procedure), value);
+  }
+
+  /** Whether nobody waits for a reply of it. */
+  isOneWay(procedure: string): boolean {
+    return this.#oneWay.has(procedure);
   }
 
   declared(procedure: string): Semantics {

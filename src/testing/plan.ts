@@ -47,6 +47,8 @@ export interface CallPlan {
   readonly thinkMs: number;
   readonly timeoutMs?: number | undefined;
   readonly cancelAfterMs?: number | undefined;
+  /** Milliseconds after which the client asks what became of the call, if it failed without knowing. */
+  readonly settleAfterMs?: number | undefined;
 }
 
 export interface ClientPlan {
@@ -58,6 +60,10 @@ export interface ClientPlan {
    */
   readonly kind: "session" | "plain" | "office";
   readonly transport: "stream" | "datagram";
+  /** Whether the server is to run its calls one after another. */
+  readonly fifo: boolean;
+  /** Whether it keeps its name when it comes back. */
+  readonly named: boolean;
   /** Calls that follow one another; lanes run side by side. */
   readonly lanes: readonly (readonly CallPlan[])[];
 }
@@ -127,7 +133,9 @@ const durableShare = 0.9;
 /** How often bits are flipped, where they may be: such a history proves little else. */
 const flipShare = 0.02;
 
-const crashPoints = allFaultKinds.filter((kind): kind is CrashPoint => /^crash-/.test(kind));
+export const crashPoints: readonly CrashPoint[] = allFaultKinds.filter((kind): kind is CrashPoint =>
+  /^crash-/.test(kind),
+);
 
 /** Draws the plan of one history. */
 export function drawPlan(seed: number, given: PlanOptions): Plan {
@@ -195,11 +203,14 @@ function drawClient(
       thinkMs: random.chance(0.5) ? 0 : random.between(0, 300),
       timeoutMs: calmly || random.chance(0.3) ? undefined : random.between(hurried ? 5 : 500, hurried ? 800 : 10_000),
       cancelAfterMs: !calmly && random.chance(0.04) ? random.between(0, 50) : undefined,
+      settleAfterMs: random.chance(0.5) ? random.between(0, random.chance(0.5) ? 20 : 3_000) : undefined,
     };
     made.push(call);
     random.pick(lanes).push(call);
   }
-  return { host: `client-${client}`, kind, transport: random.pick(options.transports), lanes };
+  const transport = random.pick(options.transports);
+  const fifo = kind === "session" && transport === "stream" && random.chance(0.3);
+  return { host: `client-${client}`, kind, transport, fifo, named: random.chance(0.5), lanes };
 }
 
 function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {

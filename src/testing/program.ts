@@ -15,6 +15,8 @@ export class Program implements Machine {
   readonly random: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   alive = true;
+  /** When it began, in the world's time. */
+  readonly since: number;
   /** What the first 4 bytes of chance are, where a history wants to choose them: a client's first xid. */
   firstWord: number | undefined = undefined;
   /** When its clock last leaped, in the world's time. */
@@ -27,6 +29,7 @@ export class Program implements Machine {
 
   constructor(time: VirtualTime, host: string, boot: number, random: Random) {
     this.#time = time;
+    this.since = time.now;
     this.host = host;
     this.boot = boot;
     this.#ahead = random.integer(0, 1_000_000);

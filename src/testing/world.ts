@@ -1,12 +1,13 @@
-import { type CallOptions, type Client, RpcError, type Semantics } from "../model/index.js";
+import { type CallOptions, type Client, RpcError, type Semantics, type Settlement } from "../model/index.js";
 import { connectOnc, type OncClientOptions } from "../onc/client.js";
+import type { ServerCall } from "../onc/engine/index.js";
 import type { OncService } from "../onc/program.js";
 import { OncServer, type OncServerOptions } from "../onc/server.js";
-import { type FaultCounts, noFaults } from "./faults.js";
+import { type FaultCounts, type FaultKind, noFaults } from "./faults.js";
 import type { CallRecord, Ending, ExecutionRecord, History } from "./history.js";
 import type { Keys } from "./keys.js";
 import { SimulatedNetwork } from "./network.js";
-import type { CallPlan, ClientPlan, CrashPoint, Plan } from "./plan.js";
+import { type CallPlan, type ClientPlan, type CrashPoint, crashPoints, type Plan } from "./plan.js";
 import { Program } from "./program.js";
 import { Random } from "./random.js";
 import { SimulatedStore, type SimulatedTransaction, VolatileStore } from "./store.js";
@@ -22,6 +23,12 @@ const portsPerClient = 1_000;
 
 /** How long a client is away whose identifiers are used again: nothing that it sent is under way any more, in milliseconds. */
 const awayMs = 40_000;
+
+/** What makes clients send calls again over streams. */
+const resending: readonly FaultKind[] = ["reset", "cache-full", "store-down", ...crashPoints];
+
+/** How long a client asks what became of a call, in milliseconds. */
+const settleTimeoutMs = 4_000;
 
 /** A history that has not ended by then never will, in milliseconds of the world. */
 const horizonMs = 600_000;
@@ -142,6 +149,8 @@ class World {
         durable: this.#plan.durable,
         unchecked: this.#counts["bit-flip"] > 0,
         doubled: this.#counts.duplication > 0,
+        resent: resending.some((kind) => this.#counts[kind] > 0),
+        jumped: this.#counts["clock-jump"] > 0,
         calm: this.#plan.calm,
         values: this.#store.values,
       },
@@ -237,11 +246,13 @@ class World {
     const { handling } = this.#plan;
     const random = this.#random.fork(`${program.boot} ${key.slice(0, 60)}`);
     const ms = random.chance(handling.share) ? random.between(0, handling.ms) : 0;
-    const { transaction } = args.at(-1) as { transaction: SimulatedTransaction | undefined };
+    const context = args.at(-1) as ServerCall;
+    const transaction = context.transaction as SimulatedTransaction | undefined;
     const run = (): ExecutionRecord => {
       const execution: ExecutionRecord = {
         number: this.#executions.length,
         boot: program.boot,
+        serverSince: program.since,
         procedure,
         args: plain,
         key,
@@ -249,6 +260,8 @@ class World {
         endedAt: undefined,
         result: undefined,
         threw: false,
+        inSession: context.seat !== undefined,
+        deadline: context.deadline === undefined ? undefined : program.worldTime(context.deadline),
         transactional: transaction !== undefined,
         committed: false,
       };
@@ -332,13 +345,15 @@ class World {
   }
 
   async #live(client: SimulatedClient, program: Program): Promise<void> {
-    const { host, kind } = client.plan;
+    const { host, kind, fifo, named } = client.plan;
     const office = kind === "office";
     const port = firstPort + portsPerClient * this.#clients.indexOf(client);
     const network = this.#network.of(program, office ? kind : host, office ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
     const session = kind === "session" ? "auto" : "off";
-    const options = { session, ...this.#setup.client, network, machine: program } as const;
+    const order = fifo ? "fifo" : undefined;
+    const clientName = named ? host : undefined;
+    const options = { session, order, clientName, ...this.#setup.client, network, machine: program } as const;
     const service = kind === "session" ? this.#setup.service : this.#setup.plainService;
     const rpc = await this.#connect(program, service, `${scheme}://server`, options);
     await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));
@@ -382,7 +397,7 @@ class World {
   }
 
   async #call(client: SimulatedClient, program: Program, rpc: Client<unknown>, call: CallPlan): Promise<void> {
-    const { procedure, args, timeoutMs, cancelAfterMs, guarantee } = call;
+    const { procedure, args, timeoutMs, cancelAfterMs, guarantee, settleAfterMs } = call;
     const { keys } = this.#setup;
     const now = this.#time.now;
     const settleBy = program.clock.now() + (timeoutMs ?? this.#setup.client.timeoutMs ?? 25_000);
@@ -398,6 +413,8 @@ class World {
       settleBy: program.worldTime(settleBy),
       settledAt: undefined,
       ending: undefined,
+      oneWay: keys.isOneWay(procedure),
+      fifo: client.plan.fifo,
       abandoned: false,
       late: false,
     };
@@ -410,9 +427,7 @@ class World {
       client.pending.delete(record);
       record.settledAt = this.#time.now;
       record.ending = ending;
-      // A clock that leaped over the deadline makes it pass when it leaps.
-      const leaped = this.#time.now - program.jumpedAt <= settleSlackMs;
-      record.late = program.clock.now() > settleBy + settleSlackMs && !leaped;
+      record.late = this.#isLate(program, settleBy);
       this.#timeline?.settled(record);
     };
     try {
@@ -422,7 +437,37 @@ class World {
       settle({ ok: true, value, bytes: keys.ofResult(procedure, value) });
     } catch (error) {
       settle(endingOf(error));
+      if (!(error instanceof RpcError)) return;
+      if (error.code === "stale") rpc.$renew();
+      if (settleAfterMs === undefined || error.executed !== "unknown") return;
+      await program.sleep(settleAfterMs);
+      await this.#settle(program, rpc, record, error);
     }
+  }
+
+  /** Asks what became of a call. */
+  async #settle(program: Program, rpc: Client<unknown>, record: CallRecord, error: RpcError): Promise<void> {
+    const askedAt = this.#time.now;
+    const until = program.clock.now() + settleTimeoutMs;
+    const ask = rpc.$settle as (procedure: string, error: RpcError, options: object) => Promise<Settlement<unknown>>;
+    let told: Settlement<unknown>;
+    try {
+      told = await ask(record.procedure, error, { timeoutMs: settleTimeoutMs });
+    } catch (failure) {
+      if (!(failure instanceof RpcError)) this.#surprise(program, `$settle: ${String(failure)}`);
+      return;
+    }
+    const value = told.executed === "yes" && told.ok ? told.value : undefined;
+    const bytes = value === undefined ? undefined : this.#setup.keys.ofResult(record.procedure, value);
+    record.settlement = { askedAt, toldAt: this.#time.now, executed: told.executed, bytes };
+    record.late ||= this.#isLate(program, until);
+    this.#timeline?.note(program.name, `call #${record.number} is settled: executed ${told.executed}`);
+  }
+
+  /** Whether something should have settled before. A clock that leaped over the deadline made it pass when it leaped. */
+  #isLate(program: Program, deadline: number): boolean {
+    const leaped = this.#time.now - program.jumpedAt <= settleSlackMs;
+    return program.clock.now() > deadline + settleSlackMs && !leaped;
   }
 
   /** No options at all where there are none: such calls take the short way. */

@@ -1,8 +1,8 @@
 // The service that the project simulates: a procedure for each guarantee, each of which writes down that it ran.
-import type { Procedure, Semantics } from "farcall";
+import type { OneWayProcedure, Procedure, Semantics } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { type Random, SimulatedFailure, type SimulationOptions } from "farcall/testing";
-import { string, struct, uint, type XdrCodec } from "farcall/xdr";
+import { nothing, string, struct, uint, type XdrCodec } from "farcall/xdr";
 
 export interface Entry {
   readonly client: number;
@@ -17,6 +17,7 @@ export interface Receipt {
 }
 
 export interface Ledger {
+  hint: OneWayProcedure<[entry: Entry]>;
   glance: Procedure<[entry: Entry], Receipt, "maybe">;
   note: Procedure<[entry: Entry], Receipt, "at-least-once">;
   enter: Procedure<[entry: Entry], Receipt>;
@@ -33,6 +34,7 @@ export const LedgerV1: OncService<Ledger> = oncProgram<Ledger>({
   program: 0x2000_0100,
   version: 1,
   procedures: {
+    hint: { number: 6, name: "HINT", args: [entry], result: nothing, oneWay: true },
     glance: { number: 1, name: "GLANCE", args: [entry], result: receipt, semantics: "maybe" },
     note: { number: 2, name: "NOTE", args: [entry], result: receipt, semantics: "at-least-once" },
     enter: { number: 3, name: "ENTER", args: [entry], result: receipt },
@@ -42,7 +44,7 @@ export const LedgerV1: OncService<Ledger> = oncProgram<Ledger>({
 });
 
 const byGuarantee: Readonly<Record<Semantics, readonly (keyof Ledger)[]>> = {
-  maybe: ["glance"],
+  maybe: ["glance", "hint"],
   "at-least-once": ["note"],
   "at-most-once": ["enter", "next"],
   "exactly-once": ["pay"],
@@ -55,7 +57,7 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
     { client, number, text: "x".repeat(random.chance(0.1) ? random.integer(0, 2_000) : random.integer(0, 12)) },
   ];
   const procedures: readonly (keyof Ledger)[] =
-    guarantee === undefined ? ["glance", "note", "enter", "next", "pay"] : byGuarantee[guarantee];
+    guarantee === undefined ? ["glance", "hint", "note", "enter", "next", "pay"] : byGuarantee[guarantee];
   return {
     service: LedgerV1,
     client: { hedge: { note: { afterMs: 40 } } },
@@ -72,6 +74,9 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
         return { serial, number };
       };
       return {
+        hint: async (entry) => {
+          await write(entry);
+        },
         glance: write,
         note: write,
         // At once, as most handlers answer.

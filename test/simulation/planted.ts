@@ -1,15 +1,20 @@
 // The checker is checked: bugs that are planted in the real client, server or store, and that the simulator must find.
 // Nothing in src knows of this; each bug is a method replaced for the time of its test.
-import type { Rule, SimulationOptions } from "farcall/testing";
+
+import type { ClaimRequest, KnownCall, ReplyStore } from "farcall/store";
+import type { Rule, SimulatedTransaction, SimulationOptions } from "farcall/testing";
 import { vi } from "vitest";
 import { Evidence } from "../../src/call/executed.js";
 import { PendingTable } from "../../src/call/pending.js";
 import { RetryPolicy } from "../../src/call/retry.js";
+import { ClientEngine } from "../../src/onc/engine/client-engine.js";
 import { DuplicateFilter } from "../../src/onc/engine/duplicate-filter.js";
-import { ClientCall, DatagramServer, ServerEngine } from "../../src/onc/engine/index.js";
+import { ClientCall, DatagramServer, ServerCall, ServerEngine } from "../../src/onc/engine/index.js";
+import { Session, type SessionCall, SessionTable } from "../../src/onc/session/table.js";
 import { MemoryReplyStore } from "../../src/store/memory.js";
 import { Random } from "../../src/testing/random.js";
-import type { Ledger } from "./ledger.js";
+import { SimulatedStore } from "../../src/testing/store.js";
+import { type Ledger, ledgerSimulation } from "./ledger.js";
 
 export interface PlantedBug {
   readonly bug: string;
@@ -28,6 +33,8 @@ function replace<T extends object, K extends keyof T>(on: T, method: K, by: (ori
   const original = on[method];
   vi.spyOn(on, method as never).mockImplementation(by(original) as never);
 }
+
+const paying = { calls: ledgerSimulation("exactly-once").calls };
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -177,4 +184,153 @@ export const plantedBugs: readonly PlantedBug[] = [
     narrowed: { faults: [] },
     breaks: ["foreign-reply"],
   },
+  {
+    bug: "a reply is kept before its transaction commits",
+    plant: () =>
+      replace(
+        SimulatedStore.prototype,
+        "of",
+        (original) =>
+          function (this: SimulatedStore, program) {
+            return keepsEarly(original.call(this, program));
+          },
+      ),
+    narrowed: { ...paying, stores: ["durable"], faults: ["store-down"] },
+    breaks: ["foreign-reply"],
+  },
+  {
+    bug: "a call that has not arrived is called fenced, and no fence is placed",
+    plant: () =>
+      replace(
+        MemoryReplyStore.prototype,
+        "look",
+        (original) =>
+          function (this: MemoryReplyStore, request) {
+            const look = original.call(this, { ...request, fence: false });
+            return look.state === "unseen" && request.fence === true ? { state: "fenced" } : look;
+          },
+      ),
+    narrowed: { sessions: ["auto"], transports: ["datagram"], faults: ["delay", "loss", "duplication"] },
+    breaks: ["no-means-never", "ran-twice"],
+  },
+  {
+    bug: "a call that a dead server left unfinished is said not to have run",
+    plant: () =>
+      replace(
+        MemoryReplyStore.prototype,
+        "look",
+        (original) =>
+          function (this: MemoryReplyStore, request) {
+            const look = original.call(this, request);
+            return look.state === "lost" ? { state: "fenced" } : look;
+          },
+      ),
+    narrowed: { sessions: ["auto"], stores: ["durable"], faults: ["crash-after-execution", "crash-during-execution"] },
+    breaks: ["no-means-never", "ran-twice"],
+  },
+  {
+    bug: "a stale session is taken for a new one",
+    plant: () =>
+      replace(
+        SessionTable.prototype,
+        "findFor",
+        (original) =>
+          function (this: SessionTable<SessionCall>, id, identity, principalOf) {
+            const known = original.call(this, id, identity, principalOf);
+            if (known !== undefined) return known;
+            const made = this.open(principalOf(), { client: "", incarnation: id, fifo: false }, undefined, 0);
+            if (made !== undefined) Object.assign(made, { id });
+            return made;
+          },
+      ),
+    narrowed: { sessions: ["auto"], stores: ["memory"], faults: ["crash-after-execution", "crash-before-reply"] },
+    breaks: ["ran-twice"],
+  },
+  {
+    bug: "a key without the session",
+    plant: () =>
+      replace(
+        Session.prototype,
+        "lane",
+        (original) =>
+          function (this: Session<SessionCall>, number, max) {
+            const lane = original.call(this, number, max);
+            return lane && Object.assign(lane, { caller: `lane ${number}` });
+          },
+      ),
+    narrowed: { sessions: ["auto"], calls: { next: () => [] }, faults: ["loss"] },
+    breaks: ["reply-used-twice", "yes-means-ran"],
+  },
+  {
+    bug: "a stale answer that comes twice disproves twice",
+    plant: () =>
+      replace(
+        ClientEngine.prototype,
+        "useSession",
+        (original) =>
+          function (this: ClientEngine, options) {
+            Object.assign(this, { doubles: false });
+            return original.call(this, options);
+          },
+      ),
+    narrowed: {
+      sessions: ["auto"],
+      transports: ["datagram"],
+      stores: ["durable"],
+      faults: ["duplication", "crash-after-execution", "crash-before-reply"],
+    },
+    breaks: ["ran-twice", "no-means-never"],
+  },
+  {
+    bug: "the server does not keep a session's calls in order",
+    plant: () =>
+      replace(
+        SessionTable.prototype,
+        "open",
+        (original) =>
+          function (this: SessionTable<SessionCall>, principal, args, link, now) {
+            return original.call(this, principal, { ...args, fifo: false }, link, now);
+          },
+      ),
+    narrowed: { sessions: ["auto"], transports: ["stream"], faults: ["delay"] },
+    breaks: ["out-of-order"],
+  },
+  {
+    bug: "a handler is told that its caller waits for a second longer",
+    plant: () => {
+      const { get } = Object.getOwnPropertyDescriptor(ServerCall.prototype, "deadline") as { get: () => number };
+      vi.spyOn(ServerCall.prototype, "deadline", "get").mockImplementation(function (this: ServerCall) {
+        return get.call(this) + 1_000;
+      });
+    },
+    narrowed: { sessions: ["auto"], faults: ["delay"] },
+    breaks: ["wrong-deadline"],
+  },
 ];
+
+/** A store that has the reply of a transaction before that has committed. */
+function keepsEarly(store: ReplyStore<SimulatedTransaction>): ReplyStore<SimulatedTransaction> {
+  const early = new Map<string, Uint8Array>();
+  const nameOf = ({ key }: Pick<ClaimRequest, "key">): string => `${key.caller} ${key.call}`;
+  const known = (request: Pick<ClaimRequest, "key">): KnownCall | undefined => {
+    const reply = early.get(nameOf(request));
+    return reply && { state: "done", reply };
+  };
+  return {
+    ...store,
+    look: (request) => known(request) ?? store.look(request),
+    async claim(request) {
+      const kept = known(request);
+      if (kept !== undefined) return kept;
+      const claim = await store.claim(request);
+      if (claim.state !== "fresh" || claim.transaction === undefined) return claim;
+      return {
+        ...claim,
+        complete(reply) {
+          early.set(nameOf(request), reply);
+          return claim.complete(reply);
+        },
+      };
+    },
+  };
+}

@@ -33,7 +33,11 @@ export type SessionOptions = { readonly [K in keyof SessionLimits]?: SessionLimi
 
 /** Without a result it is one-way: whoever cancels, acknowledges or ends waits for no answer, and learns nothing. */
 const served = (name: string, number: number, args: ServedProcedure["args"], result?: ServedProcedure["result"]) =>
-  [number, { number, name, args, result: result ?? nothing, oneWay: result === undefined }] as const;
+  [
+    number,
+    // Each may run twice, so none of them needs the store of replies, least of all over UDP while that is in trouble.
+    { number, name, args, result: result ?? nothing, oneWay: result === undefined, semantics: "at-least-once" },
+  ] as const;
 
 /** The session program as it is served. SESSION_CALL is not here: the engine makes a call of another procedure of it. */
 export const sessionProgram: ServedVersion = {

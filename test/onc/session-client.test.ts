@@ -594,6 +594,28 @@ describe("a server that has had sessions", () => {
     expect(await bank.$guarantee()).toMatchObject({ session: "open" });
   });
 
+  it("and whose store is down still opens one over datagrams: none of the session's own procedures needs it", async () => {
+    const network = new MemoryNetwork();
+    const store = new MemoryReplyStore();
+    const asked: string[] = [];
+    store.claim = ({ key }) => {
+      asked.push(key.caller);
+      throw new Error("the store is down");
+    };
+    const server = new Server({ network, onError: () => {}, replyCache: { store } });
+    cleanups.push(() => server.close({ drainMs: 0 }));
+    const no = (): never => {
+      throw new Error("not called here");
+    };
+    server.export(BankV1, { pay: no, read: (key) => key, wait: no, fail: no });
+    await server.listen("memory+datagram://bank");
+    const bank = await connect(BankV1, "memory+datagram://bank", { network, session: "auto" });
+    cleanups.push(() => bank.$close());
+    expect(await bank.$guarantee()).toMatchObject({ session: "open" });
+    expect(await bank.read(7)).toBe(7);
+    expect(asked).toEqual([]);
+  });
+
   it("and is silent about another one, as one that is frozen, is waited for", async () => {
     const { start, connect, clock, log } = world();
     const first = await start();

@@ -502,6 +502,8 @@ export class SessionClient {
       case "unavailable":
       case "not-found":
       case "busy":
+      case "server-error":
+        // Also one that has sessions and is in trouble: that says nothing about the next time.
         if (error.transmissions === 0) return this.#unreached(error);
         // A datagram is lost without a word; this is the system's, that nobody listens there.
         if (this.#hasSessions || this.#port.doubles) {

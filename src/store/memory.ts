@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Numbered } from "../call/numbered.js";
 import {
   type Claim,
   type ClaimRequest,
@@ -87,9 +88,38 @@ interface Ends {
   abandon(entry: Entry): void;
 }
 
+/** A caller's calls: a session's by their numbers, a foreign client's by what they say. */
+class Entries {
+  readonly #numbered = new Numbered<Entry>();
+  readonly #named = new Map<string, Entry>();
+
+  get size(): number {
+    return this.#numbered.size + this.#named.size;
+  }
+
+  get(call: number | string): Entry | undefined {
+    return typeof call === "number" ? this.#numbered.get(call) : this.#named.get(call);
+  }
+
+  set(call: number | string, entry: Entry): void {
+    if (typeof call === "number") this.#numbered.set(call, entry);
+    else this.#named.set(call, entry);
+  }
+
+  delete(call: number | string): void {
+    if (typeof call === "number") this.#numbered.delete(call);
+    else this.#named.delete(call);
+  }
+
+  /** Those with numbers. */
+  numbered(): Entry[] {
+    return this.#numbered.values();
+  }
+}
+
 interface CallerEntries {
   readonly name: string;
-  readonly entries: Map<number | string, Entry>;
+  readonly entries: Entries;
   readonly ended: Linked<Entry>;
   /** Numbered calls up to this one that are not there are forgotten. */
   floor: number;
@@ -167,8 +197,8 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     if (through - from < entries.entries.size) {
       for (let call = from; call <= through; call++) this.#acknowledged(entries.entries.get(call));
     } else {
-      for (const entry of entries.entries.values()) {
-        if (typeof entry.call === "number" && entry.call <= through) this.#acknowledged(entry);
+      for (const entry of entries.entries.numbered()) {
+        if ((entry.call as number) <= through) this.#acknowledged(entry);
       }
     }
   }
@@ -214,7 +244,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     if (caller === undefined) {
       caller = {
         name: key.caller,
-        entries: new Map(),
+        entries: new Entries(),
         ended: new Linked(),
         floor: Number.NEGATIVE_INFINITY,
         until: 0,

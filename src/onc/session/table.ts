@@ -1,4 +1,5 @@
 import { endSession, type SessionObjects } from "../../call/lifetime.js";
+import { Numbered } from "../../call/numbered.js";
 
 /** What a server allows its sessions. */
 export interface SessionLimits {
@@ -39,7 +40,7 @@ export class SessionLane<Call> {
   /** The client has the answers of all calls up to this one. */
   acknowledged = 0;
   /** By their numbers: calls that wait or run, or whose replies are being kept. */
-  readonly running: Map<number, Call> = new Map();
+  readonly running: Numbered<Call> = new Numbered();
 
   constructor(caller: string) {
     this.caller = caller;
@@ -103,7 +104,7 @@ export class Session<Call extends SessionCall> implements SessionObjects {
   }
 
   get running(): Call[] {
-    return [...this.#lanes.values()].flatMap(({ running }) => [...running.values()]);
+    return [...this.#lanes.values()].flatMap(({ running }) => running.values());
   }
 }
 

@@ -30,13 +30,19 @@ export function declaredBy({ semantics, oneWay }: OncProcedure): Semantics {
   return semantics ?? (oneWay === true ? "maybe" : "at-most-once");
 }
 
+/** How a procedure says what its contract declares: what is not the default has to be said. */
+type DeclarationOf<P> =
+  OneWayOf<P> extends true
+    ? { readonly semantics?: "maybe" | undefined; readonly oneWay: true }
+    : [DeclaredOf<P>] extends ["at-most-once"]
+      ? { readonly semantics?: "at-most-once" | undefined; readonly oneWay?: false | undefined }
+      : { readonly semantics: DeclaredOf<P>; readonly oneWay?: false | undefined };
+
 /** One version of an ONC RPC program. */
 export interface OncService<C> extends Service<C, Onc> {
   readonly program: number;
   readonly procedures: {
-    readonly [K in keyof C]: OncProcedure<ArgsOf<C[K]>, ResultOf<C[K]>> & {
-      readonly semantics?: DeclaredOf<C[K]> | undefined;
-    } & (OneWayOf<C[K]> extends true ? { readonly oneWay: true } : { readonly oneWay?: false | undefined });
+    readonly [K in keyof C]: OncProcedure<ArgsOf<C[K]>, ResultOf<C[K]>> & DeclarationOf<C[K]>;
   };
   /**
    * The same service with other declarations about repetition: for a contract that is not ours, whose author did not

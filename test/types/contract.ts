@@ -41,6 +41,14 @@ export function calls(client: Client<StoreV1>): void {
   });
 }
 
+oncProgram<{ a: Procedure<[], number, "at-least-once"> }>({
+  name: "A_PROG",
+  program: 1,
+  version: 1,
+  // @ts-expect-error the contract declares something else than the default, and the service does not say it
+  procedures: { a: { number: 1, name: "A", args: [], result: int } },
+});
+
 export async function narrowedClients(address: string): Promise<void> {
   const client = await connect(StoreV1, address, { semantics: { read: "at-most-once", log: "maybe" } });
   void client.read("a", { semantics: "exactly-once" });

@@ -27,6 +27,8 @@ export interface Plan {
   readonly calls: number;
   /** Calls that each client has under way at once; default 8. */
   readonly window?: number | undefined;
+  /** The longest pause between two strikes, in milliseconds; default 150, and 20 more. */
+  readonly calmMs?: number | undefined;
   readonly seed: number;
 }
 
@@ -114,7 +116,7 @@ class World implements AsyncDisposable {
     // Awaited below; until then a failure must not go unheard.
     all.catch(() => {});
     for (let turn = 0; !over; turn++) {
-      await Promise.race([all, later(20 + 150 * this.#random())]);
+      await Promise.race([all, later(20 + (this.#plan.calmMs ?? 150) * this.#random())]);
       if (!over) await this.#strike(strikes[turn % strikes.length] as keyof Kills);
     }
     await all;

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Procedure, Server } from "farcall";
+import { connect, type Procedure, Server } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { openPostgresReplyStore, openSqliteReplyStore, type ReplyStore } from "farcall/store";
 import { uint } from "farcall/xdr";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqlite, type SqliteConnection } from "../../src/store/sqlite-driver.js";
+import { until } from "../support/faults.js";
 import { type Postgres, postgresMissing, startPostgres } from "../support/postgres.js";
 import { Port, words } from "../support/raw-messages.js";
 
@@ -141,6 +142,19 @@ for (const [name, open, reason] of stores) {
       expect(ran).toEqual([1, 2]);
     });
 
+    it("that does not answer in time: a call in a session has not run, and its caller is told so", async () => {
+      const address = await server.listen("tcp://127.0.0.1:0");
+      await using client = await connect(ServiceV1, address, { session: "require", retry: false });
+      expect(await client.once(1)).toBe(2);
+      await setup.block();
+      const error = await client.once(2).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "unavailable", executed: "no" });
+      expect(await client.often(3)).toBe(6);
+      await setup.unblock();
+      expect(await client.once(4)).toBe(8);
+      expect(ran).toEqual([1, 4]);
+    });
+
     if (name === "SQLite") return;
 
     it("that was killed: SYSTEM_ERR until it is there again", async () => {
@@ -170,6 +184,34 @@ for (const [name, open, reason] of stores) {
     });
   });
 }
+
+describe("a store that is full", () => {
+  it("refuses a session's new call as busy, and it has not run; what needs no store is served", async () => {
+    const server = new Server({ replyCache: { replyEntriesMax: 1 }, onError: () => {} });
+    const ran: number[] = [];
+    let finish = (): void => {};
+    server.export(ServiceV1, {
+      once(n) {
+        ran.push(n);
+        return new Promise((resolve) => {
+          finish = () => resolve(2 * n);
+        });
+      },
+      often: (n) => 2 * n,
+    });
+    const address = await server.listen("tcp://127.0.0.1:0");
+    await using client = await connect(ServiceV1, address, { session: "require", retry: false });
+    const first = client.once(1);
+    await until(() => ran.length === 1);
+    const error = await client.once(2).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "busy", executed: "no" });
+    expect(await client.often(3)).toBe(6);
+    finish();
+    expect(await first).toBe(2);
+    expect(ran).toEqual([1]);
+    await server.close({ drainMs: 0 });
+  });
+});
 
 const done = (n: number): string => words(n, 1, 0, 0, 0, 0, 2 * n);
 const systemError = (n: number): string => words(n, 1, 0, 0, 0, 5);

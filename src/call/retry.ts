@@ -23,6 +23,12 @@ import { backoffMs } from "./backoff.js";
 /** Most attempts of a call that is not at-least-once, unless a user says otherwise. */
 export const retryAttempts = 3;
 
+/**
+ * How often a call is sent, at the most, to a server that remembers it: it is told what became of it as soon as it gets
+ * through, so a call that has cost so many connections is what ends them.
+ */
+export const filteredTransmissions = 10;
+
 /** The bucket of repetitions, unless a user says otherwise. */
 export const retryBudgetDefaults = { tokens: 10, perCall: 0.1 } as const;
 
@@ -62,6 +68,8 @@ export interface FailedAttempt {
   readonly executed: Executed;
   /** The server remembers the call: sending it again is no second execution. */
   readonly filtered?: boolean | undefined;
+  /** How often it was sent. */
+  readonly transmissions?: number | undefined;
   /** How many attempts there were, this one included. */
   readonly attempts: number;
   /** Now, and when the call ends at the latest, in milliseconds of one clock. */
@@ -108,7 +116,9 @@ export class RetryPolicy {
     const { semantics, attempts } = failed;
     if (!mayRepeat(failed)) return "forbidden";
     // A server that remembers the call can say what became of it: there is no reason to give up before the deadline.
-    const endless = semantics === "at-least-once" || failed.filtered === true;
+    const asks = failed.filtered === true && failed.executed === "unknown";
+    if (asks && (failed.transmissions ?? 0) >= filteredTransmissions) return "attempts";
+    const endless = semantics === "at-least-once" || asks;
     const most = this.#attempts ?? (endless ? Number.POSITIVE_INFINITY : retryAttempts);
     return attempts < most ? undefined : "attempts";
   }

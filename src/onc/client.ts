@@ -31,7 +31,9 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
   options: TypedClientOptions<NoInfer<C>, N> = {},
 ): Promise<Client<NarrowedBy<C, N>>> {
   const targets = targetsOf(service, options as ProcedureOptions);
-  const channel = await OncChannel.open(address, service.program, service.version, options);
+  // A client that must not connect again has nothing to gain from a session.
+  const session = options.reconnect === false ? "off" : "auto";
+  const channel = await OncChannel.open(address, service.program, service.version, { session, ...options });
   return typedClient(service, targets, channel);
 }
 

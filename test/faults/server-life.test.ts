@@ -87,7 +87,11 @@ function start(options: ServerOptions = {}): {
 } {
   const network = new MemoryNetwork();
   const server = new Server({ network, ...options });
-  return { network, server, open: (address, service = CounterV1) => connect(service, address, { network }) };
+  return {
+    network,
+    server,
+    open: (address, service = CounterV1) => connect(service, address, { network, session: "off" }),
+  };
 }
 
 describe("a server of several programs and versions", () => {

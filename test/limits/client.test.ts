@@ -33,7 +33,7 @@ const four = new Uint8Array(4);
 describe("pendingCallsMax", () => {
   it("refuses one more as busy, executed no, and takes it when another has ended", async () => {
     await using server = await startSink({});
-    await using client = await connect(SinkV1, server.tcp, { pendingCallsMax: 2 });
+    await using client = await connect(SinkV1, server.tcp, { session: "off", pendingCallsMax: 2 });
     const calls = [1, 2, 3].map(() => outcome(client.hold(four)));
     expect(await calls[2]).toBe("busy no");
     await until(() => server.held.length === 2);
@@ -51,7 +51,11 @@ describe("queueBytesMax", () => {
       () => {},
       (socket) => void socket.pause(),
     );
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: 1_000 * KB, timeoutMs: 300 });
+    await using client = await connect(SinkV1, peer.address, {
+      session: "off",
+      queueBytesMax: 1_000 * KB,
+      timeoutMs: 300,
+    });
     const ends: Promise<string>[] = [];
     for (let i = 0; i < 100; i++) {
       ends.push(outcome(client.take(new Uint8Array(400 * KB))));
@@ -68,7 +72,11 @@ describe("queueBytesMax", () => {
 
   it("holds for datagrams too", async () => {
     await using peer = await startUdpPeer(() => {});
-    await using client = await connect(SinkV1, peer.address, { datagramWindow: 1, queueBytesMax: 2 * 52 });
+    await using client = await connect(SinkV1, peer.address, {
+      session: "off",
+      datagramWindow: 1,
+      queueBytesMax: 2 * 52,
+    });
     // The first is under way until the others have ended.
     const ends = await Promise.all([600, 200, 200, 200].map((timeoutMs) => outcome(client.take(four, { timeoutMs }))));
     expect(ends).toEqual(["deadline-exceeded unknown", "deadline-exceeded no", "deadline-exceeded no", "busy no"]);
@@ -81,7 +89,7 @@ describe("datagramWindow", () => {
     await using peer = await startUdpPeer((message, _from, reply) => {
       waiting.push(() => reply(fromHex(words(message.readUInt32BE(), 1, 0, 0, 0, 0, 4))));
     });
-    await using client = await connect(SinkV1, peer.address, { datagramWindow: 2 });
+    await using client = await connect(SinkV1, peer.address, { session: "off", datagramWindow: 2 });
     const calls = Promise.all([1, 2, 3, 4, 5].map(() => client.take(four)));
     for (let sent = 2; sent <= 5; sent++) {
       await until(() => peer.count === sent);
@@ -97,7 +105,7 @@ describe("datagramWindow", () => {
 describe("datagramSizeMax", () => {
   it("refuses a larger call as invalid, executed no", async () => {
     await using server = await startSink({});
-    await using client = await connect(SinkV1, server.udp, { datagramSizeMax: 1_000 });
+    await using client = await connect(SinkV1, server.udp, { session: "off", datagramSizeMax: 1_000 });
     expect(await client.take(new Uint8Array(956))).toBe(956);
     const error = await failure(client.take(new Uint8Array(957)));
     expect(error).toMatchObject({ code: "invalid-argument", executed: "no", attempts: 0 });
@@ -115,7 +123,11 @@ describe("recordSizeMax", () => {
     "ends a connection whose server sends %s: executed unknown, and the next call is made",
     async (_what, recordSizeMax, bytes) => {
       await using peer = await startOnceHostile((socket) => socket.write(bytes()));
-      await using client = await connect(SinkV1, peer.address, { recordSizeMax, retry: { backoff: { initialMs: 5 } } });
+      await using client = await connect(SinkV1, peer.address, {
+        session: "off",
+        recordSizeMax,
+        retry: { backoff: { initialMs: 5 } },
+      });
       const error = await failure(client.take(four));
       expect(error).toMatchObject({ code: "unavailable", executed: "unknown" });
       expect(error.message).toMatch(/recordSizeMax|fragmentsMax/);
@@ -127,7 +139,7 @@ describe("recordSizeMax", () => {
 
   it("lets a reply of exactly that size through", async () => {
     await using server = await startSink({});
-    await using client = await connect(SinkV1, server.tcp, { recordSizeMax: 1_024 });
+    await using client = await connect(SinkV1, server.tcp, { session: "off", recordSizeMax: 1_024 });
     expect((await client.give(1_024 - 28)).length).toBe(1_024 - 28);
     expect(await failure(client.give(1_024 - 27))).toMatchObject({ code: "unavailable", executed: "unknown" });
   });

@@ -26,7 +26,7 @@ describe("recordSizeMax", () => {
 
   it("lets a record of exactly that size through", async () => {
     await using server = await startSink({ recordSizeMax: KB });
-    await using client = await connect(SinkV1, server.tcp);
+    await using client = await connect(SinkV1, server.tcp, { session: "off" });
     const size = KB - 44;
     expect(await client.take(new Uint8Array(size))).toBe(size);
     // The server cannot say why: the call's number may not have come.
@@ -89,10 +89,10 @@ describe("connectionsPerPeerMax", () => {
     await until(() => first.replies + second.replies === 2);
     using third = new Raw(server.tcp);
     await until(() => third.closed);
-    await using other = await connect(SinkV1, server.unix);
+    await using other = await connect(SinkV1, server.unix, { session: "off" });
     expect(await other.take(new Uint8Array(2))).toBe(2);
     // Everyone on a Unix socket is one peer too, and the good client is there already.
-    await using over = await connect(SinkV1, server.unix);
+    await using over = await connect(SinkV1, server.unix, { session: "off" });
     expect(await failure(over.take(new Uint8Array(2)))).toMatchObject({ code: "unavailable" });
     await server.serves();
   });
@@ -244,14 +244,14 @@ describe("writeBacklogMax", () => {
 
   it("ends no connection of a peer whose many large answers come at once", async () => {
     await using server = await startSink({ writeBacklogMax: 1_000 * KB });
-    await using client = await connect(SinkV1, server.tcp);
+    await using client = await connect(SinkV1, server.tcp, { session: "off" });
     const gifts = await Promise.all(Array.from({ length: 60 }, () => client.give(500 * KB)));
     expect(gifts.every((gift) => gift.length === 500 * KB)).toBe(true);
   });
 
   it("is no limit for a peer that reads", async () => {
     await using server = await startSink({ writeBacklogMax: 1_000 * KB });
-    await using client = await connect(SinkV1, server.tcp);
+    await using client = await connect(SinkV1, server.tcp, { session: "off" });
     for (let i = 0; i < 20; i++) expect((await client.give(900 * KB)).length).toBe(900 * KB);
     await server.serves();
   });
@@ -327,7 +327,7 @@ describe.each([
     using raw = new Raw(server.tcp);
     for (let i = 0; i < 10; i++) raw.write(record("hold", new Uint8Array(size)));
     await until(() => server.held.length === 4);
-    await using datagrams = await connect(SinkV1, server.udp);
+    await using datagrams = await connect(SinkV1, server.udp, { session: "off" });
     for (let i = 0; i < 10; i++) expect(await datagrams.take(new Uint8Array(1_000))).toBe(1_000);
   });
 
@@ -429,8 +429,8 @@ describe.each([
 ] as const)("%s", (_name, options, size) => {
   it("drops the datagrams of a port that has taken its share, leaves other ports room, and streams be", async () => {
     await using server = await startSink(options);
-    await using first = await connect(SinkV1, server.udp);
-    await using second = await connect(SinkV1, server.udp);
+    await using first = await connect(SinkV1, server.udp, { session: "off" });
+    await using second = await connect(SinkV1, server.udp, { session: "off" });
     const bytes = new Uint8Array(size);
     const calls: Promise<string | number>[] = [];
     // What is dropped is not sent again, since it may not run twice: its call ends with its client.
@@ -446,7 +446,7 @@ describe.each([
       code: "deadline-exceeded",
       executed: "unknown",
     });
-    await using stream = await connect(SinkV1, server.tcp);
+    await using stream = await connect(SinkV1, server.tcp, { session: "off" });
     expect(await stream.take(bytes)).toBe(size);
     expect(server.held.length).toBe(6);
     for (const end of server.held) end();
@@ -458,7 +458,7 @@ describe.each([
 describe("datagramSizeMax", () => {
   it("drops a larger call, and answers SYSTEM_ERR instead of a larger reply", async () => {
     await using server = await startSink({ datagramSizeMax: 1_000 });
-    await using client = await connect(SinkV1, server.udp);
+    await using client = await connect(SinkV1, server.udp, { session: "off" });
     expect(await client.take(new Uint8Array(956))).toBe(956);
     expect(await failure(client.take(new Uint8Array(957), { timeoutMs: 200 }))).toMatchObject({
       code: "deadline-exceeded",

@@ -65,7 +65,7 @@ export async function startSink(options: ServerOptions): Promise<SinkServer> {
   const tcp = await server.listen("tcp://127.0.0.1:0");
   const udp = await server.listen("udp://127.0.0.1:0");
   const unix = await server.listen(`unix:${join(folder, "s")}`);
-  const good = await connect(SinkV1, unix, { timeoutMs: 10_000 });
+  const good = await connect(SinkV1, unix, { session: "off", timeoutMs: 10_000 });
   return {
     tcp,
     udp,

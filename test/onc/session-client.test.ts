@@ -118,6 +118,11 @@ function world(network: CutNetwork = new CutNetwork()): World {
   };
 }
 
+/** A store that outlives the servers that use it. */
+function lasting(clock: HandClock): MemoryReplyStore {
+  return Object.assign(new MemoryReplyStore({ now: () => clock.now() }), { durable: true, shared: true });
+}
+
 /** How a call that is not waited for yet will have ended. */
 function end(call: Promise<unknown>): Promise<unknown> {
   return call.catch((error: unknown) => error);
@@ -188,7 +193,7 @@ describe("a call in a session", () => {
 
   it("is settled by STATUS when the server has started again: done, as its store says", async () => {
     const { start, connect, network, waiting, log, clock } = world();
-    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const store = lasting(clock);
     const first = await start({ replyCache: { store } });
     const bank = await connect();
     const call = bank.wait("a");
@@ -204,7 +209,7 @@ describe("a call in a session", () => {
 
   it("is settled by STATUS when the server has started again: never arrived, so it is made anew", async () => {
     const { start, connect, network, log, clock } = world();
-    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const store = lasting(clock);
     const first = await start({ replyCache: { store } });
     const bank = await connect();
     await bank.pay(1);
@@ -221,7 +226,7 @@ describe("a call in a session", () => {
 
   it("is settled by STATUS when the server has started again: lost with the run that had it", async () => {
     const { start, connect, network, log, clock } = world();
-    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const store = lasting(clock);
     const first = await start({ replyCache: { store, owner: "bank" } });
     const bank = await connect();
     const call = end(bank.wait("a"));
@@ -356,7 +361,7 @@ describe("$settle", () => {
     ["that it never will have run", "lose", { executed: "no" }],
   ])("learns %s", async (_what, how, expected) => {
     const { start, connect, network, waiting, clock, log } = world();
-    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const store = lasting(clock);
     let server = await start({ replyCache: { store } });
     const bank = await connect();
     await bank.pay(1);

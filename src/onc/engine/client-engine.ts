@@ -177,7 +177,8 @@ export abstract class ClientEngine {
   /** A call waits in vain for a connection: says whether it goes on waiting; otherwise it has ended. */
   protected unreached(call: ClientCall, now: number, failure: AttemptFailure, forGood = false): boolean {
     call.attempts++;
-    const why = !forGood && mayPass(failure.code) ? (call.retry ?? this.retry).obstacle(call) : "forbidden";
+    const passing = !forGood && mayPass(failure.code) && !forgets(call, failure);
+    const why = passing ? (call.retry ?? this.retry).obstacle(call) : "forbidden";
     if (why === undefined) call.failed = failure;
     else this.giveUp(call, now, failure, why);
     return why === undefined;
@@ -241,13 +242,16 @@ export abstract class ClientEngine {
   /** One attempt of a call has failed. It is tried again where its guarantee and its policy allow that, or ends. */
   protected attemptFailed(call: ClientCall, now: number, failure: AttemptFailure, pause: Pause): void {
     this.now = now;
-    const { semantics, executed, filtered, attempts, deadline } = call;
+    const { semantics, executed, filtered, attempts, transmissions, deadline } = call;
     // Asking a server that remembers what became of a call costs it next to nothing.
     const free = filtered && executed === "unknown" ? { ...pause, charged: false } : pause;
     const next =
       this.kept(call) === undefined
         ? "forbidden"
-        : (call.retry ?? this.retry).next({ semantics, executed, filtered, attempts, now, deadline }, free);
+        : (call.retry ?? this.retry).next(
+            { semantics, executed, filtered, attempts, transmissions, now, deadline },
+            free,
+          );
     if (typeof next !== "number") return this.giveUp(call, now, failure, next);
     call.failed = failure;
     call.record?.enter("send");
@@ -551,6 +555,16 @@ export abstract class ClientEngine {
   #timelineOf(call: ClientCall, now: number): Timeline {
     return call.record?.end(call.transmissions, this.reach) ?? coarseTimeline(call, now, this.reach);
   }
+}
+
+/**
+ * Whether the only server that could say what became of a call is gone: it kept its replies in memory, and nobody listens
+ * any more where it did.
+ */
+function forgets({ filtered, executed, seat }: ClientCall, { details }: AttemptFailure): boolean {
+  if (!filtered || executed === "no" || seat?.session.facts.durable === true) return false;
+  const code = (details?.cause as { readonly code?: unknown } | undefined)?.code;
+  return code === "ECONNREFUSED" || code === "ENOENT";
 }
 
 const noHeader = new Uint8Array(0);

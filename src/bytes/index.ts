@@ -1,2 +1,3 @@
 export { Reader, type ReaderOptions, viewSizeMin } from "./reader.js";
+export { Slab } from "./slab.js";
 export { Writer, type WriterOptions, writerSizeMax } from "./writer.js";

@@ -74,6 +74,11 @@ export class Reader {
     return this.#plainView(from, to - from);
   }
 
+  /** What a function says of the bytes from the position `from` to `to`, without a view of them being made. */
+  over<T>(from: number, to: number, look: (bytes: Uint8Array, from: number, to: number) => T): T {
+    return look(this.buffer, from, to);
+  }
+
   /** Throws what this format's users expect for bytes that cannot be read. Subclasses override it. */
   fail(message: string): never {
     throw new RangeError(`${message} (at byte ${this.at - this.start})`);

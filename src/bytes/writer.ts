@@ -5,6 +5,7 @@
  * The primitives (`uint32`, `int64`, ...) check room, never ranges: the format's own methods do, in the format's words.
  */
 
+import type { Slab } from "./slab.js";
 import { storeUint64 } from "./words.js";
 
 /** What a writer may use. */
@@ -242,6 +243,11 @@ export class Writer {
   /** What was written, as a view that the next write or reset may change. */
   view(): Uint8Array {
     return this.buffer.subarray(0, this.at);
+  }
+
+  /** A copy of what was written from `from` on. */
+  copy(from: number, slab: Slab): Uint8Array {
+    return slab.copy(this.buffer, from, this.at);
   }
 
   /** What was written, as bytes that no later write touches; the writer starts again at 0. */

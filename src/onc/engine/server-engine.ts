@@ -1,3 +1,4 @@
+import { Slab } from "../../bytes/index.js";
 import type { Claim, FreshClaim } from "../../call/reply-cache.js";
 import { ServerRecord } from "../../call/steps.js";
 import { type Caller, type Identity, isTraceparent } from "../../model/index.js";
@@ -42,6 +43,8 @@ export class ServerEngine {
   readonly filter: DuplicateFilter | undefined;
   readonly #sessions: SessionTable<ServerCall> | undefined;
   readonly #sessionArguments = new SessionArguments();
+  /** Where kept replies lie. */
+  readonly #slab = new Slab();
 
   constructor(
     host: ServerHost,
@@ -195,24 +198,23 @@ export class ServerEngine {
     } catch {
       return this.#refuse(link, xid, { stat: "GARBAGE_ARGS" }, auth);
     }
-    const { head, fingerprint } = parts;
-    const { lane: laneNumber, sequence } = head.number;
+    const { sequence, acknowledged, fingerprint } = parts;
     const caller = callerOf(link, auth.identity);
     const now = this.#host.now();
-    const session = sessions.findFor(head.session, caller, () => principalOf(caller));
+    const session = sessions.findFor(parts.session, caller, () => principalOf(caller));
     if (session === undefined) return refuse(sessionRefusal(CallStatus.CALL_STALE));
     sessions.touch(session, link.session === undefined ? undefined : link, now);
     session.used = true;
     const { sessionLanesMax, sessionWindow } = sessions.limits;
-    const lane = session.lane(laneNumber, sessionLanesMax);
-    if (lane === undefined || sequence > head.acknowledged + sessionWindow) {
+    const lane = session.lane(parts.lane, sessionLanesMax);
+    if (lane === undefined || sequence > acknowledged + sessionWindow) {
       return refuse(sessionRefusal(CallStatus.CALL_BUSY));
     }
-    if (head.acknowledged > lane.acknowledged) {
-      lane.acknowledged = head.acknowledged;
-      this.#host.replies?.forget(lane.caller, head.acknowledged);
+    if (acknowledged > lane.acknowledged) {
+      lane.acknowledged = acknowledged;
+      this.#host.replies?.forget(lane.caller, acknowledged);
     }
-    const found = this.#find(head);
+    const found = this.#find(parts);
     if ("stat" in found) return refuse(found);
     const { served, target } = found;
     const semantics = stricter(parts.promised, target.semantics ?? "at-most-once");
@@ -220,7 +222,7 @@ export class ServerEngine {
     if (semantics === "exactly-once" && this.filter?.transactional !== true) {
       return refuse(sessionRefusal(CallStatus.CALL_NO_GUARANTEE));
     }
-    const explain = (head.flags & CALL_EXPLAIN) !== 0;
+    const explain = (parts.flags & CALL_EXPLAIN) !== 0;
     const record = observed ?? (explain ? new ServerRecord(() => this.#host.now(), link.heardAt ?? now) : undefined);
     record?.enter("unmarshal");
     let args: readonly unknown[];
@@ -236,11 +238,11 @@ export class ServerEngine {
       sequence,
       semantics,
       fingerprint,
-      deadline: now + head.remaining,
+      deadline: now + parts.remaining,
       explain,
     };
     const call = new ServerCall(this.#host, link, xid, served, target, args, caller, auth, sessionForm, seat);
-    if (isTraceparent(head.traceparent)) call.traceparent = head.traceparent;
+    if (parts.traceparent !== "" && isTraceparent(parts.traceparent)) call.traceparent = parts.traceparent;
     if (record !== undefined) {
       record.enter("receive");
       call.record = record;
@@ -447,7 +449,7 @@ export class ServerEngine {
     let failure: unknown;
     try {
       const from = form.result(w, call, value);
-      reply = w.view().slice(from);
+      reply = w.copy(from, this.#slab);
     } catch (error) {
       failure = error;
     }

@@ -1,7 +1,8 @@
 import { crc32 } from "../../call/crc32.js";
 import type { Caller, Semantics } from "../../model/index.js";
 import { encode, type XdrReader } from "../../xdr/index.js";
-import { type CallHead, CallStatus, Guarantee, xdrCallHead, xdrCallOutcome } from "../session/session.js";
+import type { Target } from "../message.js";
+import { CallStatus, Guarantee, xdrCallOutcome } from "../session/session.js";
 import type { ServerRefusal } from "./server-call.js";
 
 // How SESSION_CALL is read at the server.
@@ -19,24 +20,42 @@ export function sessionRefusal(status: CallStatus): ServerRefusal {
   return { stat: "SESSION", status, retryAfterMs };
 }
 
-const guarantees: Readonly<Record<Guarantee, Semantics>> = {
+const guarantees: Readonly<Record<number, Semantics>> = {
   [Guarantee.MAYBE]: "maybe",
   [Guarantee.AT_LEAST_ONCE]: "at-least-once",
   [Guarantee.AT_MOST_ONCE]: "at-most-once",
   [Guarantee.EXACTLY_ONCE]: "exactly-once",
 };
 
-const strictness: readonly Semantics[] = ["at-least-once", "maybe", "at-most-once", "exactly-once"];
+const strictness: Readonly<Record<Semantics, number>> = {
+  "at-least-once": 0,
+  maybe: 1,
+  "at-most-once": 2,
+  "exactly-once": 3,
+};
 
 /** A caller may narrow what a contract declares, and a caller with another contract cannot widen it. */
 export function stricter(a: Semantics, b: Semantics): Semantics {
-  return strictness.indexOf(a) > strictness.indexOf(b) ? a : b;
+  return strictness[a] > strictness[b] ? a : b;
 }
 
-/** The arguments of SESSION_CALL up to the inner call's own, as last read. */
-export class SessionArguments {
-  head: CallHead = {} as CallHead;
+/**
+ * The arguments of SESSION_CALL up to the inner call's own, as last read: `call_head` of session.x, read field by field
+ * because every call passes through here. A test holds it against the compiled codec.
+ */
+export class SessionArguments implements Target {
+  /** The session's id, which no later message touches; the same object for as long as calls are of one session. */
+  session: Uint8Array = new Uint8Array(sessionIdSize);
+  lane = 0;
+  sequence = 0;
+  acknowledged = 0;
+  remaining = 0;
   promised: Semantics = "at-most-once";
+  flags = 0;
+  traceparent = "";
+  program = 0;
+  version = 0;
+  procedure = 0;
   /** A number that other arguments, or another procedure, hardly share: a CRC-32 and the length. */
   fingerprint = 0;
 
@@ -46,19 +65,39 @@ export class SessionArguments {
    * @throws DecodeError for what is no SESSION_CALL
    */
   read(r: XdrReader): void {
-    const head = xdrCallHead.decode(r);
-    const from = r.position - procedureSize;
+    const idAt = r.position;
+    if (r.remaining < sessionIdSize || !r.over(idAt, idAt + sessionIdSize, this.#isSession)) {
+      this.session = new Uint8Array(r.opaqueFixed(sessionIdSize));
+    } else {
+      r.skip(sessionIdSize);
+    }
+    this.lane = r.uint();
+    this.sequence = r.uint();
+    this.acknowledged = r.uint();
+    this.remaining = r.uint();
+    const promised = r.uint();
+    this.promised = guarantees[promised] ?? r.fail(`${promised} is no guarantee`);
+    this.flags = r.uint();
+    this.traceparent = r.string(255);
+    const from = r.position;
+    this.program = r.uint();
+    this.version = r.uint();
+    this.procedure = r.uint();
     const length = r.uint();
     if (length !== r.remaining) r.fail(`${r.remaining} bytes of arguments are not the ${length} that are announced`);
-    this.head = head;
-    this.promised = guarantees[head.promised];
-    const bytes = r.viewOf(from, r.position + length);
-    this.fingerprint = crc32(bytes) * 0x20_0000 + (length & 0x1f_ffff);
+    this.fingerprint = r.over(from, r.position + length, crc32) * 0x20_0000 + (length & 0x1f_ffff);
   }
+
+  /** Nearly every call is of the session of the one before. */
+  readonly #isSession = (bytes: Uint8Array, from: number): boolean => {
+    const { session } = this;
+    for (let i = 0; i < sessionIdSize; i++) if (bytes[from + i] !== session[i]) return false;
+    return true;
+  };
 }
 
-/** Bytes of program, version and procedure, which are the last of the head. */
-const procedureSize = 12;
+/** `session_id` of session.x. */
+const sessionIdSize = 20;
 
 /** Names who calls: sessions and kept replies belong to a principal, and nobody else gets them. */
 export function principalOf({ identity, tls }: Caller): string {

@@ -16,7 +16,6 @@ import {
   SESSION_VERSION,
   type StatusResult,
   xdrAckArgs,
-  xdrCallHead,
   xdrCancelArgs,
   xdrOpenArgs,
   xdrOpenResult,
@@ -233,23 +232,26 @@ export class SessionClient {
     }
   }
 
-  /** Writes what a call of a session has before its arguments, and then those. */
+  /**
+   * Writes what a call of a session has before its arguments, and then those: `call_head` and `body` of session.x, field by
+   * field because every call passes through here. A test holds it against the compiled codec.
+   */
   writeCall(w: XdrWriter, call: ClientCall, seat: ClientSeat): void {
     const { session, lane, sequence } = seat;
     const { program, version, procedure, args } = call.target;
     lane.told = lane.acknowledged;
-    xdrCallHead.encode(w, {
-      session: session.facts.session,
-      number: { lane: lane.number, sequence },
-      acknowledged: lane.acknowledged,
-      remaining: remainingMs(call.deadline, this.#port.now),
-      promised: guarantees[call.semantics],
-      flags: call.record?.asksServer === true ? CALL_EXPLAIN : 0,
-      traceparent: call.traceparent ?? "",
-      program,
-      version,
-      procedure,
-    });
+    w.bytes(session.facts.session);
+    w.uint32(lane.number);
+    w.uint32(sequence);
+    w.uint32(lane.acknowledged);
+    w.uint32(remainingMs(call.deadline, this.#port.now));
+    w.uint32(guarantees[call.semantics]);
+    w.uint32(call.record?.asksServer === true ? CALL_EXPLAIN : 0);
+    if (call.traceparent === undefined) w.uint32(0);
+    else w.string(call.traceparent, 255);
+    w.uint32(program);
+    w.uint32(version);
+    w.uint32(procedure);
     w.uint32(0);
     const at = w.position;
     args.encode(w, call.args);

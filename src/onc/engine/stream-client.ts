@@ -1,3 +1,4 @@
+import { Slab } from "../../bytes/index.js";
 import type { Pause } from "../../call/retry.js";
 import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
@@ -60,6 +61,8 @@ export class StreamClientEngine extends ClientEngine {
   #queuedBytes = 0;
   readonly #queueBytesMax: number;
   readonly #scratch = new XdrWriter();
+  /** Where the messages lie that may be sent again. */
+  readonly #slab = new Slab();
   readonly #options: StreamClientOptions;
   readonly #probeAfter: number;
   readonly #probeTimeout: number;
@@ -126,7 +129,7 @@ export class StreamClientEngine extends ClientEngine {
     }
     outbox.commit(at);
     if (this.keeps(call)) {
-      call.message = w.view().slice(at + 4);
+      call.message = w.copy(at + 4, this.#slab);
       call.argsAt -= at + 4;
     }
     this.#sent(link, call, this.now);

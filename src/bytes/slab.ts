@@ -1,0 +1,31 @@
+/** Bytes of a chunk; what is longer than a fraction of it gets memory of its own. */
+const chunkSize = 8_192;
+const ownSize = 1_024;
+
+/** Below this, a loop copies faster than the call that does it for any length. */
+const loopSize = 160;
+
+/**
+ * Copies of short messages that are kept for a while, many to a chunk of memory: a buffer of its own for each would cost
+ * the collector more than everything else about it. A chunk lives as long as any of its copies.
+ */
+export class Slab {
+  #chunk: Uint8Array = new Uint8Array(chunkSize);
+  #at = 0;
+
+  /** A copy of the bytes from `from` to `to`. */
+  copy(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    const size = to - from;
+    if (size > ownSize) return bytes.slice(from, to);
+    if (this.#at + size > chunkSize) {
+      this.#chunk = new Uint8Array(chunkSize);
+      this.#at = 0;
+    }
+    const at = this.#at;
+    this.#at = at + size;
+    const chunk = this.#chunk;
+    if (size <= loopSize) for (let i = 0; i < size; i++) chunk[at + i] = bytes[from + i] as number;
+    else chunk.set(bytes.subarray(from, to), at);
+    return new Uint8Array(chunk.buffer, at, size);
+  }
+}

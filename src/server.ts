@@ -64,7 +64,7 @@ export class Server<Tx = undefined> implements AsyncDisposable {
   export<C>(service: AnyService<C>, handlers: Handlers<C, Tx>): this;
   /**
    * Serves a service with an object for each session or each call; `Symbol.dispose` or `Symbol.asyncDispose` ends it.
-   * Until sessions exist a session is a connection; datagrams have none, and `listen` refuses them.
+   * For callers without a session that is their connection; datagrams have none, and `listen` refuses them.
    */
   export<C>(
     service: AnyService<C>,

@@ -2,7 +2,7 @@
  * How long an exported object lives.
  *
  * - `persistent`: one object for all callers, made by the user.
- * - `per-session`: one for each session; until sessions exist, for each connection.
+ * - `per-session`: one for each session; for callers without one, for each connection.
  * - `per-call`: one for each call.
  */
 export type Lifetime = "persistent" | "per-session" | "per-call";

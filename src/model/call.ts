@@ -80,7 +80,7 @@ export interface CallContext<Tx = unknown> {
   readonly caller: Caller;
   /** The procedure's name in the contract, such as `add`. */
   readonly procedure: string;
-  /** What state of one caller may hang on; until sessions exist, its connection. Undefined on datagrams. */
+  /** What state of one caller may hang on: its session, or without one its connection. Undefined for a plain datagram. */
   readonly session: object | undefined;
   /**
    * Of an exactly-once call, what the reply store gave it to work in: its effect commits together with its reply, or

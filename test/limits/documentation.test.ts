@@ -17,6 +17,7 @@ import { runningPerConnectionMax } from "../../src/onc/engine/stream-server.js";
 import { opaqueAuthMax } from "../../src/onc/message.js";
 import { recordFragmentsMax, recordSizeMax } from "../../src/onc/record.js";
 import { serverLimitDefaults } from "../../src/onc/server-limits.js";
+import { sessionLimitDefaults } from "../../src/onc/session/table.js";
 import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
 import { attributesMax, limitDefaults, prologSizeMax, scalarLengthMax } from "../../src/xmlrpc/codec/limits.js";
 
@@ -38,6 +39,11 @@ function options(path: string, name: string): string[] {
 }
 
 describe("docs/limits.md", () => {
+  it("lists every limit of sessions, with the default that the code has", () => {
+    const [, sessions = ""] = page.split(/^## Sessions$/m);
+    expect(table(sessions.split(/^## /m)[0] ?? "")).toEqual(sessionLimitDefaults);
+  });
+
   it("lists every limit of the server, with the default that the code has", () => {
     expect(table(server)).toEqual({
       ...serverLimitDefaults,

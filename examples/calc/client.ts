@@ -20,8 +20,8 @@ try {
   const sums = await Promise.all([1, 2, 3].map((n) => calc.add({ a: n, b: n })));
   console.log("doubled:", ...sums);
 
-  // No sum is wrapped or rounded: an int cannot hold this one, so the server says that it failed. How far it got before
-  // that is its secret, so nobody guesses.
+  // No sum is wrapped or rounded: an int cannot hold this one, so the server says that it failed. It has
+  // run all the same: in a session, such as farcall's servers have, it says that too.
   await calc.add({ a: 2 ** 31 - 1, b: 1 }).catch(tell);
 
   // And what the caller's own value cannot be is not even sent.

@@ -70,7 +70,8 @@ export class NfsClient implements AsyncDisposable {
     const root = await mountRoot(addressOf(host, mountPort), path, { ...connecting, auth });
     // As a hard mount: however many requests are under way when the server restarts, all that may run twice go again.
     const retry = { budget: false } as const;
-    const nfs = await connect(NfsV3, addressOf(host, port), { retry, ...connecting, auth });
+    // NFS has its own means against repetition, and its servers are seldom farcall's: there is no session to ask for.
+    const nfs = await connect(NfsV3, addressOf(host, port), { session: "off", retry, ...connecting, auth });
     try {
       const { resok } = must("fsinfo", await nfs.fsinfo({ fsroot: root }));
       const clamp = (size: number): number => Math.min(Math.max(size, sizeLimits.least), sizeLimits.most);
@@ -206,7 +207,7 @@ function setMode(mode: number): Sattr3["mode"] {
 }
 
 async function mountRoot(address: string, path: string, options: ConnectOptions): Promise<NfsFh3> {
-  await using mount = await connect(MountV3, address, options);
+  await using mount = await connect(MountV3, address, { session: "off", ...options });
   const result = await mount.mnt(Buffer.from(path));
   if (result.fhsStatus !== Mountstat3.MNT3_OK) throw new NfsFailure(`mount ${path}`, result.fhsStatus);
   return { data: result.mountinfo.fhandle };
@@ -218,7 +219,7 @@ export async function exportsOf(
   mountPort: number | undefined,
   options: ConnectOptions = {},
 ): Promise<string[]> {
-  await using mount = await connect(MountV3, addressOf(host, mountPort), options);
+  await using mount = await connect(MountV3, addressOf(host, mountPort), { session: "off", ...options });
   const paths: string[] = [];
   for (let node = await mount.export(); node !== null; node = node.exNext)
     paths.push(Buffer.from(node.exDir).toString());

@@ -85,6 +85,8 @@ export class Vxi11Link {
     const { portMapperPort = 111, lockTimeoutMs = 0, marginMs = marginMsDefault } = options;
     const core = await connect(DeviceCoreV1, `tcp://${host}`, {
       connectTimeoutMs: options.connectTimeoutMs ?? connectTimeoutMsDefault,
+      // An instrument has the programs of VXI-11, and may trip over a question about any other.
+      session: "off",
       resolver: new OneConnection(port === undefined ? undefined : Number(port), portMapperPort),
       // Each call has its own limit. An instrument that works on one call need not answer another meanwhile.
       probeAfterMs: Number.POSITIVE_INFINITY,
@@ -180,7 +182,10 @@ export class Vxi11Link {
   async abort(): Promise<void> {
     const { hostname } = new URL(this.#core.$address);
     const address = `tcp://${hostname}:${this.#created.abortPort}`;
-    this.#abortChannel ??= connect(DeviceAsyncV1, address, { connectTimeoutMs: this.#connectTimeoutMs });
+    this.#abortChannel ??= connect(DeviceAsyncV1, address, {
+      connectTimeoutMs: this.#connectTimeoutMs,
+      session: "off",
+    });
     try {
       const channel = await this.#abortChannel;
       check((await channel.deviceAbort(this.#created.lid, { timeoutMs: this.#marginMs })).error, "device_abort");

@@ -136,8 +136,8 @@ async function invoke(
     timeoutMs: flags.timeout,
     // Whoever sits before it can try again, and wants to know now.
     retry: false as const,
-    // A server tells its own steps in a session only.
-    session: flags.explain === true ? ("auto" as const) : undefined,
+    // One call to whatever server it is: plainly, as anybody would. A server tells its own steps in a session only.
+    session: flags.explain === true ? ("auto" as const) : ("off" as const),
   };
   await using client = await connect(service, address, options).catch((error: unknown) => {
     // No call was made, so it came to none of its steps.

@@ -20,7 +20,7 @@ export function define(command: Command): void {
       "Stands between clients and a server, passes every byte on unchanged, and prints each call and reply on stdout,\n" +
         "by name and field where a file describes the program, else by numbers. Ctrl-C ends it.",
     )
-    .argument("[file.x...]", "the interfaces; rpcbind's own is known")
+    .argument("[file.x...]", "the interfaces; those of rpcbind and of farcall's sessions are known")
     .requiredOption("--listen <address>", "where clients connect: tcp://HOST:PORT, unix:/PATH or udp://HOST:PORT")
     .requiredOption("--to <address>", "where the server listens; streams go to streams, datagrams to datagrams")
     .option("--full", "print whole values, however long")
@@ -94,6 +94,7 @@ async function addressOf(option: string, text: string): Promise<CompleteAddress>
 
 async function catalogueOf(files: readonly string[], flags: TraceFlags): Promise<Catalogue> {
   const { Catalogue } = await import("./trace/catalogue.js");
+  const { sessionService } = await import("./trace/session-program.js");
   const { PortMapperV2, RpcbindV3, RpcbindV4 } = await import("../binder/rpcbind/program.js");
   const { loadInterface, LoadError } = await import("../idl/index.js");
   const catalogue = new Catalogue();
@@ -110,6 +111,6 @@ async function catalogueOf(files: readonly string[], flags: TraceFlags): Promise
     }
   }
   // Files come first: they may know more of it.
-  for (const service of [RpcbindV4, RpcbindV3, PortMapperV2]) catalogue.add(service);
+  for (const service of [sessionService, RpcbindV4, RpcbindV3, PortMapperV2]) catalogue.add(service);
   return catalogue;
 }

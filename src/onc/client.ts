@@ -32,8 +32,8 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
 ): Promise<Client<NarrowedBy<C, N>>> {
   const targets = targetsOf(service, options as ProcedureOptions);
   // A client that must not connect again has nothing to gain from a session.
-  const session = options.reconnect === false ? "off" : "auto";
-  const channel = await OncChannel.open(address, service.program, service.version, { session, ...options });
+  const session = options.session ?? (options.reconnect === false ? "off" : "auto");
+  const channel = await OncChannel.open(address, service.program, service.version, { ...options, session });
   return typedClient(service, targets, channel);
 }
 

@@ -64,8 +64,8 @@ function normalised(line: string): string {
 }
 
 /** What `everytype_client ... types` calls, by farcall. */
-async function callEverything(address: string): Promise<void> {
-  await using client = await connectEveryType(address);
+async function callEverything(address: string, session: "off" | "require" = "off"): Promise<void> {
+  await using client = await connectEveryType(address, { session });
   for (const [name, procedure, value] of everyValue) {
     await echo(client, procedure, name === "list-thousand" ? chain(1_000) : value);
   }
@@ -137,6 +137,45 @@ describe("farcall trace between a farcall client and a farcall server", () => {
     if (how === "unix") expect(existsSync(join(folder, "c.sock"))).toBe(false);
   });
 
+  it.each([
+    ["tcp", "tcp://127.0.0.1:0"],
+    ["udp", "udp://127.0.0.1:0"],
+  ])("shows the calls of a session as it shows others, and their places, over %s", async (_how, listen) => {
+    await using server = await everyTypeServer(listen);
+    await using tracer = await trace(listen, server.address, everytype);
+    await callEverything(tracer.address, "require");
+    const lines = (await tracer.lines()).filter((line) => /^#1 [→←]/.test(line));
+    const place = / session=0\.(\d+)/;
+    const calls = lines.filter((line) => place.test(line));
+    expect(calls.map((line) => line.replace(place, ""))).toEqual(golden("trace-everytype.txt"));
+    const places = calls.flatMap((line) => (line.startsWith("#1 →") ? [Number(place.exec(line)?.[1])] : []));
+    expect(places).toEqual(places.map((_, i) => i + 1));
+    const own = lines.filter((line) => !place.test(line)).map((line) => line.replace(/[=(]\s*\{?".*/, ""));
+    expect(own[0]).toMatch(/^#1 → FARCALL_SESSION\/1\.open/);
+    expect(own[1]).toMatch(/^#1 ← FARCALL_SESSION\/1\.open/);
+    for (const line of own.slice(2)) expect(line).toMatch(/^#1 → FARCALL_SESSION\/1\.(ack|close)/);
+  });
+
+  it("shows in JSON what a session says of a call that did not end well", async () => {
+    await using server = await everyTypeServer("tcp://127.0.0.1:0");
+    await using tracer = await trace("tcp://127.0.0.1:0", server.address, everytype, "--json");
+    const later = { ...EveryTypeV1, version: 9 };
+    const client = await connect(later, tracer.address, { session: "require" });
+    await expect(client.echoVoid()).rejects.toMatchObject({ code: "unimplemented" });
+    await client.$close();
+    const events = (await tracer.lines()).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const session = { lane: 0, sequence: 1 };
+    expect(events.filter((event) => event["session"] !== undefined)).toMatchObject([
+      { event: "call", target: { program: EveryTypeV1.program, version: 9, procedure: 1 }, session },
+      {
+        event: "reply",
+        target: { version: 9 },
+        session,
+        result: { status: "CALL_REFUSED", refused: { low: 1, high: 1 } },
+      },
+    ]);
+  });
+
   it("shows who calls, and why a call is refused", async () => {
     await using server = await everyTypeServer("tcp://127.0.0.1:0");
     await using tracer = await trace("tcp://127.0.0.1:0", server.address, everytype);
@@ -144,7 +183,7 @@ describe("farcall trace between a farcall client and a farcall server", () => {
     await using client = await connectEveryType(tracer.address, { auth });
     await client.$ping();
     const later = { ...EveryTypeV1, version: 9 };
-    await using other = await connect(later, tracer.address);
+    await using other = await connect(later, tracer.address, { session: "off" });
     await expect(other.echoVoid()).rejects.toMatchObject({ code: "unimplemented" });
     await Promise.all([client.$close(), other.$close()]);
     const lines = await tracer.lines();
@@ -181,7 +220,7 @@ describe("farcall trace between a farcall client and a farcall server", () => {
   it("prints bytes below each message with --bytes", async () => {
     await using server = await everyTypeServer("udp://127.0.0.1:0");
     await using tracer = await trace("udp://127.0.0.1:0", server.address, everytype, "--bytes");
-    await using client = await connectEveryType(tracer.address);
+    await using client = await connectEveryType(tracer.address, { session: "off" });
     await client.echoString("hello, world");
     const lines = await tracer.lines();
     expect(lines.slice(1, 6).map((line) => line.replace(/(000000 {2})[0-9a-f]{8}(.{29}).*/, "$1xxxxxxxx$2"))).toEqual([
@@ -211,7 +250,7 @@ describe("farcall trace", () => {
     const { address } = server;
     await server.server.close();
     await using tracer = await trace("udp://127.0.0.1:0", address, everytype);
-    await using client = await connectEveryType(tracer.address, { timeoutMs: 300 });
+    await using client = await connectEveryType(tracer.address, { session: "off", timeoutMs: 300 });
     await expect(client.echoVoid()).rejects.toMatchObject({ code: "deadline-exceeded" });
     const lines = await tracer.lines();
     expect(lines[2]).toMatch(/^#1 failed to reach the server: recv\w* ECONNREFUSED$/);

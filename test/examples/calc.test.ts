@@ -34,7 +34,7 @@ describe.skipIf(process.platform === "win32")("the calculator", () => {
       "7 / 0 : refused",
       "doubled: 2 4 6",
     ]);
-    expect(client.lines[4]).toMatch(/^failed: server-error, executed: unknown /);
+    expect(client.lines[4]).toMatch(/^failed: server-error, executed: yes /);
     expect(client.lines[5]).toMatch(/^failed: invalid-argument, executed: no .* a: expected an integer/);
     // Resolves when its last descendant has closed stdout, which is the server's end.
     end(server);

@@ -51,7 +51,7 @@ export class Served implements AsyncDisposable {
   /** The directory is `export` in the folder, so that there is something beside it to break out to. */
   static async start(folder: Folder, options: Partial<FileServerOptions> = {}): Promise<Served> {
     const server = await serveDirectory({ directory: folder.at("export"), port: 0, durable: false, ...options });
-    const nfs = await connect(NfsV3, server.address);
+    const nfs = await connect(NfsV3, server.address, { session: "off" });
     return new Served(folder, server, nfs, await mounted(server.mountAddress, "/export"));
   }
 
@@ -81,7 +81,7 @@ export class Served implements AsyncDisposable {
 }
 
 export async function mounted(mountAddress: string, path: string): Promise<NfsFh3> {
-  await using mount = await connect(MountV3, mountAddress);
+  await using mount = await connect(MountV3, mountAddress, { session: "off" });
   const result = await mount.mnt(bytes(path));
   if (result.fhsStatus !== Mountstat3.MNT3_OK) throw new Error(`mount ${path}: ${result.fhsStatus}`);
   return { data: result.mountinfo.fhandle };

@@ -15,7 +15,7 @@ export async function untilRunning(simulator: Simulator): Promise<void> {
 /** A link by the bare calls of the contract. */
 export async function bareLink(options: { simulator?: Simulator; lock?: boolean } = {}): Promise<BareLink> {
   const simulator = options.simulator ?? (await Simulator.start());
-  const core = await connect(DeviceCoreV1, simulator.address);
+  const core = await connect(DeviceCoreV1, simulator.address, { session: "off" });
   const parms = { clientId: 1, lockDevice: options.lock ?? false, lockTimeout: 0, device: "inst0" };
   const link = await core.createLink(parms);
   return new BareLink(core, link, options.simulator === undefined ? simulator : undefined);

@@ -1,7 +1,17 @@
-import { connect, MemoryNetwork, type Procedure, RpcError, Server, type Timeline } from "farcall";
+import {
+  type ConnectOptions,
+  connect,
+  MemoryNetwork,
+  type Procedure,
+  RpcError,
+  Server,
+  type Settlement,
+  type Timeline,
+} from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { uint } from "farcall/xdr";
 import { describe, expect, it } from "vitest";
+import { SESSION_PROGRAM } from "../../src/onc/session/session.js";
 import { later, seeded, until, type Weather, weather } from "../support/faults.js";
 import { fromHex, words } from "../support/raw-messages.js";
 
@@ -30,6 +40,8 @@ interface Record {
   readonly repeatable: boolean;
   value?: number;
   error?: RpcError;
+  /** What the server said of it when it had failed. */
+  settlement?: Settlement<number>;
   /** How often it was told to be over. */
   ends: number;
   /** How often its procedure ran. */
@@ -40,12 +52,22 @@ interface Record {
 
 const slowestHandlerMs = 10;
 
+/** The id that a datagram's call is about; undefined for what the session itself asks. */
+function idIn(bytes: Uint8Array): number | undefined {
+  const message = Buffer.from(bytes);
+  if (message.readUInt32BE(12) !== SESSION_PROGRAM) return message.readUInt32BE(40);
+  // Behind the session, the call's number, and its head: session.x.
+  return message.readUInt32BE(20) === 2 ? message.readUInt32BE(104) : undefined;
+}
+
+type Session = NonNullable<ConnectOptions["session"]>;
+
 /** Makes `count` calls in such weather, and gives what became of each once nothing is on its way any more. */
 async function run(
   seed: number,
   conditions: Weather,
   count: number,
-  options: { timeoutMs: number },
+  options: { readonly timeoutMs: number; readonly session: Session },
 ): Promise<Record[]> {
   const random = seeded(seed);
   const fate = weather(random, conditions);
@@ -59,7 +81,8 @@ async function run(
   const byId = (id: number): Record => records[id] as Record;
   const network = new MemoryNetwork({
     fate(bytes, from, to) {
-      if (to.host === "ledger") byId(Buffer.from(bytes).readUInt32BE(40)).sent++;
+      const id = to.host === "ledger" ? idIn(bytes) : undefined;
+      if (id !== undefined) byId(id).sent++;
       return fate(bytes, from, to);
     },
   });
@@ -75,7 +98,7 @@ async function run(
     network,
     retransmit: { initialMs: 8, minMs: 4, maxMs: 40 },
     datagramWindow: 16,
-    timeoutMs: options.timeoutMs,
+    ...options,
   });
   const make = async (record: Record): Promise<void> => {
     const explain = (): void => void record.ends++;
@@ -92,6 +115,13 @@ async function run(
   const calls = records.map(make);
   await Promise.all(calls);
   expect(client.$stats()).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0, calls: count });
+  if (options.session !== "off") {
+    const failed = records.filter(({ repeatable, error }) => !repeatable && error !== undefined);
+    const settle = async (record: Record): Promise<void> => {
+      record.settlement = await client.$settle("add", record.error as RpcError, { timeoutMs: 15_000 });
+    };
+    await Promise.all(failed.map(settle));
+  }
   // To the server, through the handler, and back.
   for (const wait of [conditions.delayMs, slowestHandlerMs, conditions.delayMs]) await later(wait + 5);
   await client.$close();
@@ -100,8 +130,8 @@ async function run(
 }
 
 /** What may not be, as sentences; empty when all is well. */
-function violations(records: readonly Record[]): string[] {
-  return records.flatMap(({ id, repeatable, value, error, ends, runs, sent }) => {
+function violations(records: readonly Record[], session: Session): string[] {
+  return records.flatMap(({ id, repeatable, value, error, settlement, ends, runs, sent }) => {
     const bad: string[] = [];
     const say = (text: string): void => void bad.push(`call ${id}${repeatable ? " (repeatable)" : ""}: ${text}`);
     if (ends !== 1) say(`ended ${ends} times`);
@@ -114,8 +144,17 @@ function violations(records: readonly Record[]): string[] {
     if (error !== undefined && error.transmissions !== sent) {
       say(`says ${error.transmissions} transmissions, and made ${sent}`);
     }
-    if (!repeatable && sent > 1) say(`was sent ${sent} times`);
-    if (!repeatable && runs > 2) say(`ran ${runs} times, which one datagram and its copy cannot explain`);
+    if (session === "off") {
+      if (!repeatable && sent > 1) say(`was sent ${sent} times`);
+      if (!repeatable && runs > 2) say(`ran ${runs} times, which one datagram and its copy cannot explain`);
+    } else {
+      // However often it was sent, and doubled.
+      if (!repeatable && runs > 1) say(`ran ${runs} times`);
+      if (settlement?.executed === "unknown") say(`was not settled: ${settlement.reason}`);
+      if (settlement !== undefined && settlement.executed !== (runs > 0 ? "yes" : "no")) {
+        say(`was settled as ${settlement.executed}, and ran ${runs} times`);
+      }
+    }
     if (repeatable && error !== undefined) say(`did not get through: ${error.message}`);
     return bad;
   });
@@ -134,22 +173,43 @@ const seeds = [...Array.from({ length: 20 }, (_, i) => i + 1), (Math.random() * 
 
 describe.each(conditions)("calls over %s", (_name, what) => {
   it("settle once, with the right value or an honest error, for every seed", async () => {
-    const runs = await Promise.all(seeds.map((seed) => run(seed, what, 40, { timeoutMs: 200 })));
-    const found = runs.flatMap((records, i) => violations(records).map((text) => `seed ${seeds[i]}: ${text}`));
+    const session = "off";
+    const runs = await Promise.all(seeds.map((seed) => run(seed, what, 40, { timeoutMs: 200, session })));
+    const found = runs.flatMap((records, i) => violations(records, session).map((text) => `seed ${seeds[i]}: ${text}`));
     expect(found).toEqual([]);
     const failed = runs.flat().filter(({ error }) => error !== undefined).length;
     if (what.lost > 0) expect(failed).toBeGreaterThan(0);
+  });
+
+  it("run at most once in a session, and are settled when they have failed", async () => {
+    const session = "require";
+    const some = seeds.slice(-8);
+    const runs = await Promise.all(some.map((seed) => run(seed, what, 40, { timeoutMs: 200, session })));
+    const found = runs.flatMap((records, i) => violations(records, session).map((text) => `seed ${some[i]}: ${text}`));
+    expect(found).toEqual([]);
   });
 });
 
 describe("a network that loses everything", () => {
   it("ends every call at its deadline, executed unknown", async () => {
     const network = new MemoryNetwork({ fate: () => [] });
-    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network, timeoutMs: 100 });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", {
+      network,
+      session: "off",
+      timeoutMs: 100,
+    });
     const calls = [client.add(1), client.read(2), client.$ping()];
     const ends = await Promise.allSettled(calls);
     const reason = expect.objectContaining({ code: "deadline-exceeded", executed: "unknown" }) as unknown;
     expect(ends).toEqual(Array(3).fill({ status: "rejected", reason }));
+  });
+
+  it("ends calls that wait for a session at their deadline, executed no: they were never sent", async () => {
+    const network = new MemoryNetwork({ fate: () => [] });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network, timeoutMs: 100 });
+    const ends = await Promise.allSettled([client.add(1), client.read(2)]);
+    const reason = expect.objectContaining({ code: "deadline-exceeded", executed: "no", transmissions: 0 }) as unknown;
+    expect(ends).toEqual(Array(2).fill({ status: "rejected", reason }));
   });
 });
 
@@ -173,7 +233,7 @@ describe("a refusal by a host where nobody listens", () => {
     };
     server.export(LedgerV1, { add: hang, read: hang });
     await server.listen("memory+datagram://ledger");
-    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network, session: "off" });
     const call = client.add(1).catch((error: unknown) => error);
     await until(() => copies.length === 2);
     copies[0]?.();
@@ -199,7 +259,7 @@ describe("a client's datagrams", () => {
       },
       onError: () => {},
     });
-    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network });
+    await using client = await connect(LedgerV1, "memory+datagram://ledger", { network, session: "off" });
     expect(await client.add(21)).toBe(42);
     expect(client.$stats().strayReplies).toBe(0);
   });
@@ -218,6 +278,7 @@ describe("a client's datagrams", () => {
     await server.listen("memory+datagram://ledger");
     await using client = await connect(LedgerV1, "memory+datagram://ledger", {
       network,
+      session: "off",
       retransmit: { initialMs: 2, minMs: 1 },
     });
     const seen: Timeline[] = [];

@@ -39,7 +39,7 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
     "ends each call over %s as unavailable, executed unknown; the next is executed no",
     async (transport) => {
       await using server = await startLedger(free(transport));
-      await using client = await connect(LedgerV1, server.address, { retry: { backoff } });
+      await using client = await connect(LedgerV1, server.address, { session: "off", retry: { backoff } });
       expect(await client.add(1)).toBe(2);
       const calls = Promise.all([2, 3, 4].map((id) => failure(client.hang(id))));
       await server.process.line(/^ran 4$/);
@@ -55,7 +55,7 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
 
   it("ends each call over udp by its deadline, executed unknown, and tells a later one that nobody listens", async () => {
     await using server = await startLedger(free("udp"));
-    await using client = await connect(LedgerV1, server.address);
+    await using client = await connect(LedgerV1, server.address, { session: "off" });
     const calls = Promise.all([2, 3].map((id) => failure(client.hang(id, { timeoutMs: 600 }))));
     await server.process.line(/^ran 3$/);
     await server.process.stop();
@@ -64,9 +64,27 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
     expect(await failure(client.add(5))).toMatchObject({ code: "unavailable", executed: "unknown" });
   });
 
+  it.each(streams)(
+    "ends each call of a session over %s as unavailable, executed unknown, when its memory is gone; nothing runs again",
+    async (transport) => {
+      await using first = await startLedger(free(transport));
+      await using client = await connect(LedgerV1, first.address, { session: "require", retry: { backoff } });
+      expect(await client.add(1)).toBe(2);
+      const calls = Promise.all([2, 3, 4].map((id) => failure(client.hang(id))));
+      await first.process.line(/^ran 4$/);
+      await first.process.stop();
+      for (const error of await calls) expect(error).toMatchObject({ code: "unavailable", executed: "unknown" });
+      expect(await failure(client.add(5))).toMatchObject({ code: "unavailable", executed: "no" });
+      // Another run at the same address has another session.
+      await using second = await startLedger(first.address);
+      expect(await client.add(6)).toBe(12);
+      expect(second.process.lines.filter((line) => /^ran [2-5]$/.test(line))).toEqual([]);
+    },
+  );
+
   it.each(streams)("by the call itself, over %s", async (transport) => {
     await using server = await startLedger(free(transport));
-    await using client = await connect(LedgerV1, server.address);
+    await using client = await connect(LedgerV1, server.address, { session: "off" });
     expect(await failure(client.crash())).toMatchObject({ code: "unavailable", executed: "unknown" });
   });
 
@@ -74,6 +92,7 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
     await using first = await startLedger(free(transport));
     const { address } = first;
     await using client = await connect(LedgerV1, address, {
+      session: "off",
       retry: { backoff },
       retransmit: { initialMs: 20, minMs: 20 },
     });
@@ -94,7 +113,7 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
 
   it("and away for a while costs one attempt after another, until it is back", async () => {
     await using first = await startLedger("tcp://127.0.0.1:0");
-    await using client = await connect(LedgerV1, first.address, { retry: { backoff } });
+    await using client = await connect(LedgerV1, first.address, { session: "off", retry: { backoff } });
     await first.process.stop();
     const codes = new Set<string>();
     for (let i = 0; i < 5; i++) codes.add((await failure(client.add(i))).code);
@@ -109,7 +128,10 @@ describe("a server that is killed (SIGKILL) in mid-call", () => {
 describe("a server that is frozen (SIGSTOP) in mid-call", () => {
   it.each(transports)("ends each call over %s by its deadline, and answers again when it thaws", async (transport) => {
     await using server = await startLedger(free(transport));
-    await using client = await connect(LedgerV1, server.address, { retransmit: { initialMs: 20, minMs: 20 } });
+    await using client = await connect(LedgerV1, server.address, {
+      session: "off",
+      retransmit: { initialMs: 20, minMs: 20 },
+    });
     expect(await client.add(1)).toBe(2);
     server.process.kill("SIGSTOP");
     const started = performance.now();
@@ -129,9 +151,27 @@ describe("a server that is frozen (SIGSTOP) in mid-call", () => {
     await until(() => client.$stats().strayReplies > 0);
   });
 
+  it.each(transports)("loses no call of a session over %s that is still wanted when it thaws", async (transport) => {
+    await using server = await startLedger(free(transport));
+    await using client = await connect(LedgerV1, server.address, {
+      session: "require",
+      retransmit: { initialMs: 20, minMs: 20 },
+      probeAfterMs: 30,
+      probeTimeoutMs: 60,
+      retry: { backoff },
+    });
+    expect(await client.add(1)).toBe(2);
+    server.process.kill("SIGSTOP");
+    const calls = Promise.all([client.add(2), client.read(3)]);
+    await later(300);
+    server.process.kill("SIGCONT");
+    expect(await calls).toEqual([4, 6]);
+    expect(server.process.lines.filter((line) => line === "ran 2")).toHaveLength(1);
+  });
+
   it("lets a signal end a call before its deadline", async () => {
     await using server = await startLedger("tcp://127.0.0.1:0");
-    await using client = await connect(LedgerV1, server.address);
+    await using client = await connect(LedgerV1, server.address, { session: "off" });
     server.process.kill("SIGSTOP");
     const reason = new Error("the user went away");
     const aborter = new AbortController();
@@ -148,6 +188,7 @@ describe("a server that is frozen (SIGSTOP) in mid-call", () => {
   it("is asked by a NULL call whether it is there, and gets no new calls when it is not", async () => {
     await using server = await startLedger("tcp://127.0.0.1:0");
     await using client = await connect(LedgerV1, server.address, {
+      session: "off",
       probeAfterMs: 30,
       probeTimeoutMs: 60,
       retry: { backoff },
@@ -165,7 +206,11 @@ describe("a server that is frozen (SIGSTOP) in mid-call", () => {
 
   it("is waited for while it answers, however long a call takes", async () => {
     await using server = await startLedger("tcp://127.0.0.1:0");
-    await using client = await connect(LedgerV1, server.address, { probeAfterMs: 20, probeTimeoutMs: 10_000 });
+    await using client = await connect(LedgerV1, server.address, {
+      session: "off",
+      probeAfterMs: 20,
+      probeTimeoutMs: 10_000,
+    });
     const call = failure(client.hang(1, { timeoutMs: 600 }));
     await call;
     expect(client.$stats()).toMatchObject({ connects: 1, calls: 1 });
@@ -175,24 +220,29 @@ describe("a server that is frozen (SIGSTOP) in mid-call", () => {
 
 describe("a client's process", () => {
   it.each(
-    transports.flatMap((transport) => [
-      [transport, "idle", []] as const,
-      [transport, "used", ["42"]] as const,
-      [transport, "pending", ["deadline-exceeded unknown"]] as const,
-      [transport, "cancelled", ["cancelled unknown"]] as const,
-      [transport, "closed", ["closed unknown"]] as const,
-      [transport, "one-way", []] as const,
-    ]),
-  )("over %s, %s, ends by itself, when its calls have ended", async (transport, what, told) => {
-    await using server = await startLedger(free(transport));
-    await using client = await startChild("ledger-client", [what, server.address]);
-    expect(await client.ended, client.describe()).toBe(0);
-    expect([...client.lines].sort()).toEqual([...told, "end of program"].sort());
-  });
+    transports
+      .flatMap((transport) => [
+        [transport, "idle", []] as const,
+        [transport, "used", ["42"]] as const,
+        [transport, "pending", ["deadline-exceeded unknown"]] as const,
+        [transport, "cancelled", ["cancelled unknown"]] as const,
+        [transport, "closed", ["closed unknown"]] as const,
+        [transport, "one-way", []] as const,
+      ])
+      .flatMap((row) => (["off", "auto"] as const).map((session) => [...row, session] as const)),
+  )(
+    "over %s, %s, ends by itself, when its calls have ended (%o, session: %s)",
+    async (transport, what, told, session) => {
+      await using server = await startLedger(free(transport));
+      await using client = await startChild("ledger-client", [what, server.address, session]);
+      expect(await client.ended, client.describe()).toBe(0);
+      expect([...client.lines].sort()).toEqual([...told, "end of program"].sort());
+    },
+  );
 
   it.each(streams)("over %s ends by itself when its server is gone", async (transport) => {
     await using server = await startLedger(free(transport));
-    await using client = await startChild("ledger-client", ["crash", server.address]);
+    await using client = await startChild("ledger-client", ["crash", server.address, "off"]);
     expect(await client.ended, client.describe()).toBe(0);
     expect(client.lines).toEqual(["unavailable unknown", "end of program"]);
   });
@@ -201,7 +251,7 @@ describe("a client's process", () => {
 describe("a peer that accepts and says nothing", () => {
   it("costs a call its deadline and no more", async () => {
     await using peer = await startTcpPeer(() => {});
-    await using client = await connect(LedgerV1, peer.address);
+    await using client = await connect(LedgerV1, peer.address, { session: "off" });
     expect(await failure(client.add(1, { timeoutMs: 100 }))).toMatchObject({
       code: "deadline-exceeded",
       executed: "unknown",
@@ -214,6 +264,7 @@ describe("a peer that accepts and says nothing", () => {
       (socket) => void socket.destroy(),
     );
     await using client = await connect(LedgerV1, peer.address, {
+      session: "off",
       retry: { backoff: { initialMs: 20, maxMs: 1_000, factor: 4 } },
     });
     const { code, executed } = await failure(client.read(1, { timeoutMs: 500 }));

@@ -174,8 +174,13 @@ describe("mistakes are told at once", () => {
     ],
     [
       "an address of no known form",
-      (server) => server.export(CounterV1, new CounterObject()).listen("http://127.0.0.1:1"),
+      (server) => server.export(CounterV1, new CounterObject()).listen("carrier-pigeon:7"),
       /RpcError.*Bad address/,
+    ],
+    [
+      "an address of a protocol that no exported service has",
+      (server) => server.export(CounterV1, new CounterObject()).listen("http://127.0.0.1:1"),
+      /RpcError.*there are services of onc only/,
     ],
     [
       "a path that is no socket",
@@ -461,6 +466,26 @@ describe("a handler that fails", () => {
     },
   );
 
+  it.each(["memory", "memory+datagram"] as const)(
+    "says in a session that it ran, and not a word more, over %s",
+    async (scheme) => {
+      const errors: unknown[] = [];
+      const { network, server } = start({ onError: (error) => errors.push(error) });
+      await server.export(CounterV1, new CounterObject()).listen(`${scheme}://a`);
+      await using client = await connect(CounterV1, `${scheme}://a`, { network, session: "require" });
+      const error = await failure(client.fail());
+      expect(error).toMatchObject({ code: "server-error", executed: "yes", attempts: 1 });
+      expect(JSON.stringify(error) + String(error)).not.toMatch(/hunter2/);
+      expect(await failure(client.text())).toMatchObject({ code: "server-error", executed: "yes" });
+      expect(errors).toEqual([
+        new Error("the password is hunter2"),
+        expect.objectContaining({ name: "EncodeError" }) as unknown,
+      ]);
+      expect(await client.next()).toBe(1);
+      await server.close();
+    },
+  );
+
   it("is written to stderr where there is no hook, and where the hook itself fails", async () => {
     const written = vi.spyOn(console, "error").mockImplementation(() => {});
     for (const options of [
@@ -509,8 +534,8 @@ describe("a call's context", () => {
     const address = await server.export(CounterV1, object).listen("tcp://127.0.0.1:0");
     await server.listen("memory+datagram://a");
     const auth = clientAuthSys({ uid: 7, gid: 8 });
-    await using stream = await connect(CounterV1, address, { auth });
-    await using datagrams = await connect(CounterV1, "memory+datagram://a", { network });
+    await using stream = await connect(CounterV1, address, { auth, session: "off" });
+    await using datagrams = await connect(CounterV1, "memory+datagram://a", { network, session: "off" });
     const calls = [stream.wait(), stream.wait(), datagrams.wait()];
     await until(() => object.contexts.length === 3);
     const byFlavor = (flavor: string): CallContext[] =>
@@ -523,6 +548,34 @@ describe("a call's context", () => {
     expect(first.session).toBeDefined();
     expect(second.session).toBe(first.session);
     expect(third.session).toBe(undefined);
+    for (const end of object.ends) end();
+    await Promise.all(calls);
+    await server.close();
+  });
+
+  it("says in a session which one it is, whatever it comes over, and when its caller gives up", async () => {
+    const { network, server } = start();
+    const object = new CounterObject();
+    await server.export(CounterV1, object).listen("memory://a");
+    await server.listen("memory+datagram://a");
+    const auth = clientAuthSys({ uid: 7, gid: 8 });
+    await using stream = await connect(CounterV1, "memory://a", { network, auth, session: "require" });
+    await using datagrams = await connect(CounterV1, "memory+datagram://a", { network, session: "require" });
+    const calls = [stream.wait(), stream.wait(), datagrams.wait(), datagrams.wait()];
+    await until(() => object.contexts.length === 4);
+    const byFlavor = (flavor: string): CallContext[] =>
+      object.contexts.filter(({ caller }) => caller.identity.flavor === flavor);
+    const [first, second] = byFlavor("sys") as [CallContext, CallContext];
+    const [third, fourth] = byFlavor("none") as [CallContext, CallContext];
+    expect(first.caller).toMatchObject({ identity: { flavor: "sys", verified: false, uid: 7, gid: 8 } });
+    expect(first.session).toBeDefined();
+    expect(second.session).toBe(first.session);
+    expect(third.session).toBeDefined();
+    expect(third.session).not.toBe(first.session);
+    expect(fourth.session).toBe(third.session);
+    for (const { procedure, deadline } of object.contexts) {
+      expect([procedure, typeof deadline]).toEqual(["wait", "number"]);
+    }
     for (const end of object.ends) end();
     await Promise.all(calls);
     await server.close();

@@ -54,7 +54,8 @@ async function start(options: ServerOptions): Promise<{
   return {
     server,
     network,
-    client: () => connect(EchoV1, "memory://echo", { network }),
+    // Exact sizes: a session puts its head before the arguments.
+    client: () => connect(EchoV1, "memory://echo", { network, session: "off" }),
     async bare() {
       const bare: Bare = { stream: await network.connect("echo"), closed: false, received: 0 };
       bare.stream.start({
@@ -93,9 +94,9 @@ describe("a server closes", () => {
   it("the connection over connectionsPerPeerMax, over TCP", async () => {
     const { server } = await start({ connectionsPerPeerMax: 1 });
     const address = await server.listen("tcp://127.0.0.1:0");
-    const first = await connect(EchoV1, address);
+    const first = await connect(EchoV1, address, { session: "off" });
     expect(await first.wait(0)).toBe(0);
-    await using second = await connect(EchoV1, address);
+    await using second = await connect(EchoV1, address, { session: "off" });
     await expect(second.wait(0, { timeoutMs: 2_000 })).rejects.toMatchObject({ code: "unavailable" });
     expect(await first.wait(1)).toBe(1);
     await first.$close();

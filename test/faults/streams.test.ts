@@ -1,4 +1,4 @@
-import { connect, type Procedure, RpcError, Server } from "farcall";
+import { type ConnectOptions, connect, type Procedure, RpcError, Server, type Settlement } from "farcall";
 import { clientAuthSys, type OncService, oncProgram } from "farcall/onc";
 import { opaque, uint } from "farcall/xdr";
 import { describe, expect, it } from "vitest";
@@ -26,11 +26,19 @@ interface Record {
   readonly repeatable: boolean;
   value?: number;
   error?: RpcError;
+  /** What the server said of it when it had failed. */
+  settlement?: Settlement<number>;
   ends: number;
   runs: number;
 }
 
-async function run(seed: number, count: number): Promise<{ records: Record[]; cuts: number; connects: number }> {
+type Session = NonNullable<ConnectOptions["session"]>;
+
+async function run(
+  seed: number,
+  count: number,
+  session: Session,
+): Promise<{ records: Record[]; cuts: number; connects: number }> {
   const random = seeded(seed);
   const upTo = (max: number): number => Math.floor(random() * max);
   const records: Record[] = Array.from({ length: count }, (_, id) => ({
@@ -53,6 +61,7 @@ async function run(seed: number, count: number): Promise<{ records: Record[]; cu
   const client = await connect(LedgerV1, "memory://ledger", {
     network,
     auth,
+    session,
     // Each cut costs half of what is under way, which is more than a client may repeat by default.
     retry: { backoff: { initialMs: 1, maxMs: 10 }, budget: false },
   });
@@ -77,6 +86,13 @@ async function run(seed: number, count: number): Promise<{ records: Record[]; cu
   await Promise.all(calls);
   const { connects, ...stats } = client.$stats();
   expect(stats).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0, calls: count });
+  if (session !== "off") {
+    const failed = records.filter(({ repeatable, error }) => !repeatable && error !== undefined);
+    const settle = async (record: Record): Promise<void> => {
+      record.settlement = await client.$settle("add", record.error as RpcError);
+    };
+    await Promise.all(failed.map(settle));
+  }
   await client.$close();
   // What runs is let run: a claim is judged when nothing can happen any more.
   await server.close({ drainMs: 5_000 });
@@ -84,7 +100,7 @@ async function run(seed: number, count: number): Promise<{ records: Record[]; cu
 }
 
 function violations(records: readonly Record[]): string[] {
-  return records.flatMap(({ id, repeatable, value, error, ends, runs }) => {
+  return records.flatMap(({ id, repeatable, value, error, settlement, ends, runs }) => {
     const bad: string[] = [];
     const say = (text: string): void => void bad.push(`call ${id}${repeatable ? " (repeatable)" : ""}: ${text}`);
     if (ends !== 1) say(`ended ${ends} times`);
@@ -95,6 +111,10 @@ function violations(records: readonly Record[]): string[] {
     if (error !== undefined && error.code !== "unavailable") say(`ended as ${error.code}`);
     if (error?.executed === "no" && runs > 0) say("says that it did not run, and ran");
     if (error?.executed === "yes") say("says that it ran, which nothing proved");
+    if (settlement?.executed === "unknown") say(`was not settled: ${settlement.reason}`);
+    if (settlement !== undefined && settlement.executed !== (runs > 0 ? "yes" : "no")) {
+      say(`was settled as ${settlement.executed}, and ran ${runs} times`);
+    }
     if (repeatable && error !== undefined) say(`did not get through: ${error.message}`);
     return bad;
   });
@@ -104,12 +124,20 @@ const seeds = [...Array.from({ length: 20 }, (_, i) => i + 1), (Math.random() * 
 
 describe("calls over connections that are cut", () => {
   it("settle once, with the right value or an honest error, for every seed", async () => {
-    const runs = await Promise.all(seeds.map((seed) => run(seed, 80)));
+    const runs = await Promise.all(seeds.map((seed) => run(seed, 80, "off")));
     const found = runs.flatMap(({ records }, i) => violations(records).map((text) => `seed ${seeds[i]}: ${text}`));
     expect(found).toEqual([]);
     // The cuts did cut something.
     const ends = runs.flatMap(({ records }) => records.map(({ error }) => error?.executed ?? "value"));
     expect(new Set(ends)).toEqual(new Set(["value", "unknown"]));
+    for (const { cuts, connects } of runs) expect(connects).toBeGreaterThan(Math.min(cuts, 3));
+  });
+
+  it("settle with a value in a session, and run once, or $settle learns whether they ran", async () => {
+    const some = seeds.slice(-8);
+    const runs = await Promise.all(some.map((seed) => run(seed, 80, "require")));
+    const found = runs.flatMap(({ records }, i) => violations(records).map((text) => `seed ${some[i]}: ${text}`));
+    expect(found).toEqual([]);
     for (const { cuts, connects } of runs) expect(connects).toBeGreaterThan(Math.min(cuts, 3));
   });
 
@@ -126,6 +154,7 @@ describe("calls over connections that are cut", () => {
     await server.listen("memory://ledger");
     await using client = await connect(LedgerV1, "memory://ledger", {
       network,
+      session: "off",
       retry: { backoff: { initialMs: 1, maxMs: 5 } },
     });
     const call = client.read(5, new Uint8Array(0));

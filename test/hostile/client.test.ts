@@ -85,8 +85,8 @@ const servers: readonly [
   ["its end at once", () => {}, (socket) => void socket.end()],
 ];
 
-async function suffer(address: string): Promise<void> {
-  const child = await startChild("hostile-victim", [address, 4]);
+async function suffer(address: string, session: "off" | "auto"): Promise<void> {
+  const child = await startChild("hostile-victim", [address, 4, session]);
   await using victim = child;
   const high = (): number =>
     Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${victim.pid}/status`, "utf8"))?.[1]) * 1024;
@@ -114,13 +114,18 @@ async function suffer(address: string): Promise<void> {
   expect(await victim.ended, victim.describe()).toBe(0);
 }
 
+const modes = ["off", "auto"] as const;
+const attacks = modes.flatMap((session) =>
+  servers.map(([name, onData, onOpen]) => [name, session, onData, onOpen] as const),
+);
+
 describe.skipIf(process.platform !== "linux")(`a client is not harmed by a server that sends (seed ${seed})`, () => {
-  it.each(servers)("%s", async (_name, onData, onOpen) => {
+  it.each(attacks)("%s (session: %s)", async (_name, session, onData, onOpen) => {
     await using peer = await startTcpPeer(onData, onOpen);
-    await suffer(peer.address);
+    await suffer(peer.address, session);
   });
 
-  it("floods of datagrams", async () => {
+  it.each(modes)("floods of datagrams (session: %s)", async (session) => {
     await using peer = await startUdpPeer((message, _from, reply) => {
       for (let i = 0; i < 100; i++) {
         reply(fromHex(words(i, 1, 0, 0, 0, 0, 0)));
@@ -129,6 +134,6 @@ describe.skipIf(process.platform !== "linux")(`a client is not harmed by a serve
       reply(new Uint8Array(60_000));
       reply(fromHex(words(message.readUInt32BE(), 1, 0, 0, 0, 0, 0xffff_fffc)));
     });
-    await suffer(peer.address);
+    await suffer(peer.address, session);
   });
 });

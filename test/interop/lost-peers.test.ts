@@ -84,7 +84,7 @@ describe("an address where nobody listens", () => {
   it("is known at the first call over udp: unavailable, executed unknown", async () => {
     const peer = await startUdpPeer(() => {});
     await peer[Symbol.asyncDispose]();
-    await using client = await connect(EveryTypeV1, peer.address);
+    await using client = await connect(EveryTypeV1, peer.address, { session: "off" });
     await expect(client.echoInt(1)).rejects.toMatchObject({
       code: "unavailable",
       executed: "unknown",

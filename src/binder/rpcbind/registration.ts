@@ -95,7 +95,7 @@ async function withBinder(
 
 async function reach<C>(service: OncService<C>, address: string): Promise<Client<C>> {
   try {
-    return await connectOnc(service, address);
+    return await connectOnc(service, address, { session: "off" });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new RpcError("unavailable", `cannot register: no rpcbind answers (${text}). Start rpcbind`, {

@@ -13,7 +13,13 @@ async function ask<C, T>(
   timeoutMs: number,
   question: (client: Client<C>) => Promise<T>,
 ): Promise<T | undefined> {
-  await using client = await connectOnc(service, address, { connectTimeoutMs: timeoutMs, timeoutMs, retry: false });
+  await using client = await connectOnc(service, address, {
+    connectTimeoutMs: timeoutMs,
+    timeoutMs,
+    retry: false,
+    // Port mappers have no sessions.
+    session: "off",
+  });
   try {
     return await question(client);
   } catch (error) {

@@ -58,7 +58,13 @@ async function ask<C, T>(
   question: (client: Client<C>) => Promise<T>,
 ): Promise<T> {
   const connectTimeoutMs = Math.min(timeoutMs, 5_000);
-  await using client = await connectOnc(service, address, { timeoutMs, connectTimeoutMs, retry: false });
+  await using client = await connectOnc(service, address, {
+    timeoutMs,
+    connectTimeoutMs,
+    retry: false,
+    // Port mappers have no sessions.
+    session: "off",
+  });
   return await question(client);
 }
 

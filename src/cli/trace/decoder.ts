@@ -12,6 +12,7 @@ import type {
   TargetNames,
   TraceEvent,
 } from "./events.js";
+import { innerCallOf, innerResultOf, outcomeCodec, type SessionPlace } from "./session-program.js";
 
 // What passes on one connection, in both directions, as events. No socket and no clock: bytes and the time go in. It
 // never throws for what a peer sends, and what it keeps is bounded: an unfinished record for each direction, and the
@@ -33,6 +34,8 @@ interface PendingCall {
   readonly names: TargetNames;
   readonly procedure: KnownProcedure | undefined;
   readonly flavor: number;
+  /** Its place in a session; the target is that of the call inside. */
+  readonly session: SessionPlace | undefined;
 }
 
 export class ConnectionDecoder {
@@ -125,7 +128,8 @@ export class ConnectionDecoder {
       // It may be answered all the same: with RPC_MISMATCH, AUTH_BADCRED or AUTH_BADVERF.
       const target = outcome.startsWith("bad-") ? { program, version, procedure } : undefined;
       const names = target === undefined ? {} : this.#catalogue.find(target).names;
-      this.#remember(direction, xid, { at, target, names, procedure: undefined, flavor: AuthFlavor.AUTH_NONE });
+      const unknown = { procedure: undefined, flavor: AuthFlavor.AUTH_NONE, session: undefined };
+      this.#remember(direction, xid, { at, target, names, ...unknown });
       const problems = {
         "not-a-call": "the call ends within its header",
         "rpc-mismatch": "the call is of another version of RPC than 2",
@@ -134,15 +138,20 @@ export class ConnectionDecoder {
       };
       return { kind: "malformed", direction, at, bytes, xid, problem: problems[outcome] };
     }
-    const target = { program, version, procedure };
     const { flavor } = header.credential;
+    const outer = { program, version, procedure };
+    const given = bytes.subarray(r.position);
+    const inner = isSealed(flavor) ? undefined : innerCallOf(outer, given);
+    const target = inner?.target ?? outer;
+    const session = inner?.place;
     const found = this.#catalogue.find(target);
-    const again = this.#remember(direction, xid, { at, target, flavor, ...found });
-    const { args, problem } = isSealed(flavor) ? sealed : decodeArgs(found.procedure, bytes, r.position);
-    const size = bytes.length - r.position;
+    const again = this.#remember(direction, xid, { at, target, flavor, session, ...found });
+    const encoded = inner?.args ?? given;
+    const { args, problem } = isSealed(flavor) ? sealed : decodeArgs(found.procedure, encoded);
+    const size = encoded.length;
     const credential = credentialOf(header.credential);
     const { names } = found;
-    return { kind: "call", direction, at, bytes, xid, target, names, credential, args, size, problem, again };
+    return { kind: "call", direction, at, bytes, xid, target, names, session, credential, args, size, problem, again };
   }
 
   #reply(direction: Direction, bytes: Uint8Array, at: number, r: XdrReader): ReplyEvent | MalformedEvent {
@@ -158,9 +167,15 @@ export class ConnectionDecoder {
     }
     pending.delete(xid);
     const { refusal } = header;
-    const size = bytes.length - r.position;
+    const given = bytes.subarray(r.position);
     const opaque = refusal !== undefined || call === undefined || isSealed(call.flavor);
-    const { result, problem } = opaque ? sealed : decodeResult(call.procedure, bytes, r.position);
+    const inner = opaque || call.session === undefined ? given : innerResultOf(given);
+    const size = (inner ?? given).length;
+    const { result, problem } = opaque
+      ? sealed
+      : inner === undefined
+        ? decodeResult({ result: outcomeCodec }, given)
+        : decodeResult(call.procedure, inner);
     if (refusal === undefined && call?.flavor === AuthFlavor.AUTH_TLS) this.#stopped = saysStartTls(header.verifier);
     const elapsedMs = call === undefined ? undefined : at - call.at;
     return { kind: "reply", direction, at, bytes, xid, call, elapsedMs, refusal, result, size, problem };
@@ -190,14 +205,10 @@ function isSealed(flavor: number): boolean {
   return flavor === AuthFlavor.RPCSEC_GSS;
 }
 
-function decodeArgs(
-  procedure: KnownProcedure | undefined,
-  bytes: Uint8Array,
-  from: number,
-): Pick<CallEvent, "args" | "problem"> {
+function decodeArgs(procedure: KnownProcedure | undefined, bytes: Uint8Array): Pick<CallEvent, "args" | "problem"> {
   if (procedure === undefined) return sealed;
   try {
-    const values = decode(procedure.args, bytes.subarray(from));
+    const values = decode(procedure.args, bytes);
     return { args: procedure.argShapes.map((shape, i) => ({ shape, value: values[i] })), problem: undefined };
   } catch (error) {
     return { args: undefined, problem: messageOf(error) };
@@ -205,14 +216,13 @@ function decodeArgs(
 }
 
 function decodeResult(
-  procedure: KnownProcedure | undefined,
+  procedure: Pick<KnownProcedure, "result"> | undefined,
   bytes: Uint8Array,
-  from: number,
 ): Pick<ReplyEvent, "result" | "problem"> {
   if (procedure === undefined) return sealed;
   const { result } = procedure;
   try {
-    return { result: { shape: result.shape, value: decode(result, bytes.subarray(from)) }, problem: undefined };
+    return { result: { shape: result.shape, value: decode(result, bytes) }, problem: undefined };
   } catch (error) {
     return { result: undefined, problem: messageOf(error) };
   }

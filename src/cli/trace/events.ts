@@ -1,6 +1,7 @@
 import type { Shape } from "../../model/index.js";
 import type { AuthSysParams } from "../../onc/auth/index.js";
 import type { Refusal, Target } from "../../onc/message.js";
+import type { SessionPlace } from "./session-program.js";
 
 // What a tracer sees on one connection, as data: the decoder makes these, the printers show them.
 
@@ -39,6 +40,8 @@ export interface CallEvent extends Message {
   readonly xid: number;
   readonly target: Target;
   readonly names: TargetNames;
+  /** Its place, for a call that is made in a session of farcall's: the rest tells of the call inside. */
+  readonly session: SessionPlace | undefined;
   readonly credential: Credential;
   /** The arguments; undefined when the procedure is not known, or what was sent is not what it takes. */
   readonly args: readonly Shown[] | undefined;
@@ -54,12 +57,18 @@ export interface ReplyEvent extends Message {
   readonly kind: "reply";
   readonly xid: number;
   /** The call that it answers; undefined when none was seen. */
-  readonly call: { readonly target: Target | undefined; readonly names: TargetNames } | undefined;
+  readonly call:
+    | {
+        readonly target: Target | undefined;
+        readonly names: TargetNames;
+        readonly session: SessionPlace | undefined;
+      }
+    | undefined;
   /** Milliseconds since the call. */
   readonly elapsedMs: number | undefined;
   /** Why there is no result; undefined for success. */
   readonly refusal: Refusal | undefined;
-  /** The result; undefined as for arguments. */
+  /** The result; undefined as for arguments. What a session says instead of one is in its place. */
   readonly result: Shown | undefined;
   /** Bytes of the result. */
   readonly size: number;

@@ -13,6 +13,7 @@ import type {
   TraceEvent,
 } from "./events.js";
 import { preview } from "./preview.js";
+import type { SessionPlace } from "./session-program.js";
 
 // Events as text and as JSON, a line each. What peers say is text of strangers: control characters are escaped.
 
@@ -60,11 +61,11 @@ function connectionText({ kind, text }: ConnectionEvent): string {
 const arrows: Readonly<Record<Direction, string>> = { "to-server": "→", "to-client": "←" };
 
 function callText(
-  { direction, xid, target, names, credential, args, size, problem, again }: CallEvent,
+  { direction, xid, target, names, session, credential, args, size, problem, again }: CallEvent,
   options: PrintOptions,
 ): string {
   const given = args === undefined ? bytesText(size) : args.map((shown) => valueText(shown, options)).join(", ");
-  const parts = [`${arrows[direction]} ${targetText(target, names)}(${given})`, xidText(xid)];
+  const parts = [`${arrows[direction]} ${targetText(target, names)}(${given})`, xidText(xid), ...placeText(session)];
   const who = credentialText(credential);
   if (who !== "") parts.push(who);
   if (again) parts.push("again");
@@ -85,7 +86,7 @@ function replyText(
   const parts = [`${arrows[direction]} ${target}`];
   if (refusal !== undefined) parts.push(refusalText(refusal));
   else parts.push("=", result === undefined ? bytesText(size) : valueText(result, options));
-  parts.push(xidText(xid));
+  parts.push(xidText(xid), ...placeText(call?.session));
   if (elapsedMs !== undefined) parts.push(`${elapsedMs.toFixed(3)} ms`);
   if (problem !== undefined) parts.push(`malformed result: ${problem}`);
   return parts.join(" ");
@@ -106,6 +107,8 @@ function valueText({ shape, value }: Shown, { full }: PrintOptions): string {
 }
 
 const bytesText = (size: number): string => `${size} ${size === 1 ? "byte" : "bytes"}`;
+const placeText = (place: SessionPlace | undefined): string[] =>
+  place === undefined ? [] : [`session=${place.lane}.${place.sequence}`];
 const xidText = (xid: number): string => `xid=${xid.toString(16).padStart(8, "0")}`;
 
 function refusalText(refusal: Refusal): string {
@@ -195,6 +198,7 @@ export function jsonPrinter(options: PrintOptions): Printer {
     }
     if (event.kind === "call") {
       addTarget(event.target, event.names);
+      add("session", event.session);
       add("credential", { flavor: flavorName(event.credential.flavor), ...event.credential.sys });
       add("bytesOfArguments", event.size);
       if (event.again) add("again", true);
@@ -207,6 +211,7 @@ export function jsonPrinter(options: PrintOptions): Printer {
     } else if (event.kind === "reply") {
       const { call, refusal, result } = event;
       if (call !== undefined) addTarget(call.target, call.names);
+      add("session", call?.session);
       // Microseconds are what the clock tells.
       if (event.elapsedMs !== undefined) add("elapsedMs", Math.round(event.elapsedMs * 1_000) / 1_000);
       add("status", refusal?.stat === "AUTH_ERROR" || refusal?.stat === "RPC_MISMATCH" ? "denied" : "accepted");

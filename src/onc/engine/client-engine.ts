@@ -64,6 +64,8 @@ export abstract class ClientEngine {
   readonly #pendingMax: number;
   /** What makes calls in a session; undefined where all are made plainly. */
   #session: SessionClient | undefined;
+  /** What it asks on its own account, without an answer yet. */
+  readonly #sessionCalls = new Set<ClientCall>();
 
   constructor(options: ClientEngineOptions) {
     this.auth = options.auth;
@@ -73,9 +75,9 @@ export abstract class ClientEngine {
     this.retry = options.retryPolicy ?? new RetryPolicy();
   }
 
-  /** How many calls have not ended. */
+  /** How many calls have not ended; what the session itself asks is nobody's call. */
   get pendingCalls(): number {
-    return this.pending.size;
+    return this.pending.size - this.#sessionCalls.size;
   }
 
   /** Whether a producer should wait before it calls again. */
@@ -91,7 +93,7 @@ export abstract class ClientEngine {
     this.calls++;
     call.record?.enter("stub");
     this.retry.budget?.refill();
-    if (this.pending.size >= this.#pendingMax) {
+    if (this.pendingCalls >= this.#pendingMax) {
       call.release?.();
       call.reject(
         this.failure(call, "busy", `${this.#pendingMax} calls are pending already (pendingCallsMax)`, {
@@ -135,7 +137,10 @@ export abstract class ClientEngine {
       },
       doubles: this.doubles,
       // Neither is it the user's call, nor may the user's calls leave no room for it.
-      start: (call) => this.#admit(call),
+      start: (call) => {
+        this.#sessionCalls.add(call);
+        this.#admit(call);
+      },
       transmit: (call) => this.#transmit(call),
       post: (target, args) => this.#post(target, args),
       detach: (call) => this.#detach(call),
@@ -545,6 +550,7 @@ export abstract class ClientEngine {
   /** @returns whether the call had not ended before */
   #end(call: ClientCall): boolean {
     if (!this.pending.remove(call)) return false;
+    if (this.#sessionCalls.size > 0) this.#sessionCalls.delete(call);
     this.forget(call);
     call.message = undefined;
     call.release?.();

@@ -57,7 +57,7 @@ export class DatagramClientEngine extends ClientEngine {
   get stats(): ClientEngine["stats"] {
     return {
       calls: this.calls,
-      pending: this.pending.size,
+      pending: this.pendingCalls,
       queued: this.#queue.size,
       queuedBytes: this.#queuedBytes,
       retransmissions: this.retransmissions,

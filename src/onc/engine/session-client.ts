@@ -192,11 +192,16 @@ export class SessionClient {
     }
   }
 
+  /** The option for whose sake no call may be made plainly. */
+  get #needed(): string | undefined {
+    if (this.#options.fifo) return `order "fifo"`;
+    return this.#options.mode === "require" ? `session "require"` : undefined;
+  }
+
   /** Ends a call that a server without sessions cannot be asked to run; says whether it did. */
   #refusesPlain(call: ClientCall): boolean {
-    const { mode, fifo } = this.#options;
-    if (mode === "auto" && !fifo && call.semantics !== "exactly-once") return false;
-    const wanted = fifo ? `order "fifo"` : mode === "require" ? `session "require"` : "exactly-once";
+    const wanted = this.#needed ?? (call.semantics === "exactly-once" ? "exactly-once" : undefined);
+    if (wanted === undefined) return false;
     const failure =
       this.#noneUntil === Number.POSITIVE_INFINITY
         ? refusal(`the server has no sessions, which ${wanted} needs`)
@@ -508,7 +513,8 @@ export class SessionClient {
         // Also one that has sessions and is in trouble: that says nothing about the next time.
         if (error.transmissions === 0) return this.#unreached(error);
         // A datagram is lost without a word; this is the system's, that nobody listens there.
-        if (this.#hasSessions || this.#port.doubles) {
+        // And where nothing may be made plainly, nothing is won by not asking again.
+        if (this.#hasSessions || this.#port.doubles || this.#needed !== undefined) {
           this.#openAt = this.#port.now + Math.min(pollMs.first * 2 ** this.#unanswered++, pollMs.most);
           return this.#unreached(error);
         }

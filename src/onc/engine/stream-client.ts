@@ -92,7 +92,7 @@ export class StreamClientEngine extends ClientEngine {
   get stats(): ClientEngine["stats"] {
     return {
       calls: this.calls,
-      pending: this.pending.size,
+      pending: this.pendingCalls,
       queued: this.#queue.size,
       queuedBytes: this.#queuedBytes,
       retransmissions: this.retransmissions,

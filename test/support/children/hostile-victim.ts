@@ -1,9 +1,9 @@
-// A client of a hostile server: `node hostile-victim ADDRESS ROUNDS`. Makes calls, round after round, and prints how
+// A client of a hostile server: `node hostile-victim ADDRESS ROUNDS SESSION`. Makes calls, round after round, and prints how
 // they ended: `ENDS JSON`, by `code executed`. It prints `UP` first, once it has answered itself to be warm.
 import { connect, MemoryNetwork, RpcError, Server } from "farcall";
 import { TargetV1 } from "../hostile-target.js";
 
-const [address = "", rounds = "1"] = process.argv.slice(2);
+const [address = "", rounds = "1", session = "off"] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 // What a client needs that is not attacked: its code compiled, its buffers made.
@@ -23,7 +23,11 @@ await server.close();
 print("UP");
 
 const timeoutMs = 250;
-const client = await connect(TargetV1, address, { timeoutMs, retry: { backoff: { initialMs: 5, maxMs: 20 } } });
+const client = await connect(TargetV1, address, {
+  timeoutMs,
+  session: session as "off" | "auto" | "require",
+  retry: { backoff: { initialMs: 5, maxMs: 20 } },
+});
 const ends: Record<string, number> = {};
 let latest = 0;
 for (let round = 0; round < Number(rounds); round++) {

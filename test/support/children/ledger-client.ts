@@ -1,12 +1,19 @@
-// Connects to the ledger and then does what it is told: `node ledger-client WHAT ADDRESS`. It never ends itself.
+// Connects to the ledger and then does what it is told: `node ledger-client WHAT ADDRESS SESSION`. It never ends itself.
 import { connect, RpcError } from "farcall";
 import { OncClient } from "farcall/onc";
 import { nothing, uint } from "farcall/xdr";
 import { LedgerV1 } from "../ledger.js";
 
-const [what = "", address = ""] = process.argv.slice(2);
+const [what = "", address = "", session = "off"] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const client = await connect(LedgerV1, address, { timeoutMs: 300, retry: { backoff: { initialMs: 5 } } });
+const client = await connect(LedgerV1, address, {
+  timeoutMs: 300,
+  session: session as "off" | "auto",
+  retry: { backoff: { initialMs: 5 } },
+});
+
+// What ends before there is a session was never sent.
+await client.$guarantee();
 
 const told = (error: unknown): void => {
   if (!(error instanceof RpcError)) throw error;

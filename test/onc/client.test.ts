@@ -86,7 +86,7 @@ describe("a client", () => {
     const never = new Promise<number>(() => {});
     await using inner = new Server({ network }).export(StoreV1, { ...handlers, read: () => never });
     const innerAddress = await inner.listen("memory://inner");
-    await using nested = await connect(StoreV1, innerAddress, { network });
+    await using nested = await connect(StoreV1, innerAddress, { network, session: "off" });
     const ends: unknown[] = [];
     await using outer = new Server({ network, onError: () => {} }).export(StoreV1, {
       ...handlers,

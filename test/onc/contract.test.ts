@@ -20,7 +20,7 @@ async function pair() {
 describe("a contract", () => {
   it("refuses at run time, too, what would widen it", async () => {
     const { server, address, network } = await pair();
-    await using client = await connect(StoreV1, address, { network });
+    await using client = await connect(StoreV1, address, { network, session: "off" });
     const widened = { semantics: "at-least-once" } as unknown as CallOptions<"at-most-once">;
     await expect(client.write("a", 1, widened)).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
     await expect(client.write("a", 1, widened)).rejects.toThrow(
@@ -54,7 +54,8 @@ describe("a contract", () => {
         return [];
       },
     });
-    const options = { network, timeoutMs: 60, retransmit: { initialMs: 5, minMs: 5, maxMs: 5 } };
+    const retransmit = { initialMs: 5, minMs: 5, maxMs: 5 };
+    const options = { network, session: "off", timeoutMs: 60, retransmit } as const;
     await using client = await connect(StoreV1, "memory+datagram://store", options);
     await using narrowed = await connect(StoreV1, "memory+datagram://store", {
       ...options,
@@ -86,7 +87,7 @@ describe("a contract", () => {
 
   it("gives failures as values on request", async () => {
     const { server, address, network } = await pair();
-    await using client = await connect(StoreV1, address, { network });
+    await using client = await connect(StoreV1, address, { network, session: "off" });
     expect(await client.$try.read("abcd")).toEqual({ ok: true, value: 4 });
     expect(await client.$try.write("a", 1)).toMatchObject({
       ok: false,

@@ -1,7 +1,12 @@
 import type { Shape } from "../../model/index.js";
 import type { AuthSysParams } from "../../onc/auth/index.js";
 import type { Refusal, Target } from "../../onc/message.js";
-import type { SessionPlace } from "./session-program.js";
+
+/** Which call of its session a call is: that stays the same however often it is sent. */
+export interface SessionPlace {
+  readonly lane: number;
+  readonly sequence: number;
+}
 
 // What a tracer sees on one connection, as data: the decoder makes these, the printers show them.
 

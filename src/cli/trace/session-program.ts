@@ -16,6 +16,7 @@ import {
 } from "../../onc/session/session.js";
 import { nothing, XdrReader } from "../../xdr/index.js";
 import type { TracedService } from "./catalogue.js";
+import type { SessionPlace } from "./events.js";
 
 // farcall's session program, which needs no file either. Its CALL makes a call of another program: that is what is shown.
 
@@ -36,12 +37,6 @@ export const sessionService: TracedService = {
     close: { number: 6, name: "SESSION_CLOSE", args: [xdrSessionId], result: nothing },
   },
 };
-
-/** Which call of its session a call is: that stays the same however often it is sent. */
-export interface SessionPlace {
-  readonly lane: number;
-  readonly sequence: number;
-}
 
 /** The call that a SESSION_CALL makes. */
 export interface InnerCall {

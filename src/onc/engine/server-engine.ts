@@ -189,7 +189,7 @@ export class ServerEngine {
     const parts = this.#sessionArguments;
     const refuse = (refusal: ServerRefusal): void => {
       this.#refuse(link, xid, refusal, auth, sessionForm);
-      this.#host.refused?.(link, refusal, parts.head);
+      this.#host.refused?.(link, refusal, parts);
     };
     let plain: XdrReader;
     try {

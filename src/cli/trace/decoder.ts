@@ -9,10 +9,11 @@ import type {
   Direction,
   MalformedEvent,
   ReplyEvent,
+  SessionPlace,
   TargetNames,
   TraceEvent,
 } from "./events.js";
-import { innerCallOf, innerResultOf, outcomeCodec, type SessionPlace } from "./session-program.js";
+import { innerCallOf, innerResultOf, outcomeCodec } from "./session-program.js";
 
 // What passes on one connection, in both directions, as events. No socket and no clock: bytes and the time go in. It
 // never throws for what a peer sends, and what it keeps is bounded: an unfinished record for each direction, and the

@@ -8,12 +8,12 @@ import type {
   Direction,
   MalformedEvent,
   ReplyEvent,
+  SessionPlace,
   Shown,
   TargetNames,
   TraceEvent,
 } from "./events.js";
 import { preview } from "./preview.js";
-import type { SessionPlace } from "./session-program.js";
 
 // Events as text and as JSON, a line each. What peers say is text of strangers: control characters are escaped.
 

@@ -43,7 +43,11 @@ try {
   await readStateful(handle);
   await readStateless();
 
-  heading("The stateful client opens the file again, and must itself know how far it was.");
+  heading("The session of the stateful client is gone, and it says that it knows. Its handle is of an earlier boot.");
+  stateful.$renew();
+  await readStateful(handle);
+
+  heading("It opens the file again, and must itself know how far it was.");
   const again = await open("stateful ", stateful);
   const sought = await stateful.seek(again, BigInt(pieceSize), SeekFrom.FROM_START);
   say("stateful ", `SEEK(handle, ${pieceSize}, FROM_START) -> ${statusName(sought.status)}`);

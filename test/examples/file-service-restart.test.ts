@@ -16,6 +16,8 @@ describe("the demonstration of the file service", () => {
       'READ(handle, 16) -> "one two three fo"',
       // It moves the position, so nobody repeats it, and nobody claims to know whether it ran.
       "READ(handle, 16) -> failed: unavailable, executed: unknown",
+      // What the session held is gone with the server, and nothing is sent before the client says that it knows.
+      "READ(handle, 16) -> failed: stale, executed: no",
       "READ(handle, 16) -> FILE_STALE",
       expect.stringContaining('OPEN("numbers.txt") -> a handle'),
       "SEEK(handle, 16, FROM_START) -> FILE_OK",

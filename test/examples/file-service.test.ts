@@ -100,8 +100,10 @@ describe("the stateful file service", () => {
 
   it("calls a handle of an earlier boot stale, whatever has been opened since", async () => {
     const first = await FileService.start({ folder });
-    await using files = await connect(StatefulFilesV1, first.address);
+    await using files = await connect(StatefulFilesV1, first.address, { session: "off" });
+    await using inSession = await connect(StatefulFilesV1, first.address, { session: "require" });
     const handle = await openFile(files);
+    const held = await openFile(inSession);
     await readText(files, handle, 10);
     await first.close();
     await using second = await FileService.start({ folder, port: Number(new URL(first.address).port) });
@@ -112,6 +114,12 @@ describe("the stateful file service", () => {
     }
     expect(await files.close(handle)).toBe(FileStatus.FILE_STALE);
     expect(await readText(files, await openFile(files), 3)).toBe("The");
+    // A session says so itself, of every call, until its user has heard it.
+    await expect(inSession.read(held, 10)).rejects.toMatchObject({ code: "stale", executed: "no" });
+    await expect(inSession.open(name, OpenMode.OPEN_READ)).rejects.toMatchObject({ code: "stale", executed: "no" });
+    inSession.$renew();
+    expect(await inSession.read(held, 10)).toEqual({ status: FileStatus.FILE_STALE });
+    expect(await readText(inSession, await openFile(inSession), 3)).toBe("The");
   });
 
   it("closes what a client leaves open, and lets nobody open too much", async () => {

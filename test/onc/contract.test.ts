@@ -20,13 +20,15 @@ async function pair() {
 describe("a contract", () => {
   it("refuses at run time, too, what would widen it", async () => {
     const { server, address, network } = await pair();
-    await using client = await connect(StoreV1, address, { network, session: "off" });
+    await using client = await connect(StoreV1, address, { network });
     const widened = { semantics: "at-least-once" } as unknown as CallOptions<"at-most-once">;
     await expect(client.write("a", 1, widened)).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
     await expect(client.write("a", 1, widened)).rejects.toThrow(
       /declares at-most-once, which at-least-once would widen/,
     );
-    await expect(client.read("a", { semantics: "exactly-once" })).rejects.toThrow(/exactly-once needs a session/);
+    await expect(client.read("a", { semantics: "exactly-once" })).rejects.toThrow(/which exactly-once needs/);
+    await using plain = await connect(StoreV1, address, { network, session: "off" });
+    await expect(plain.read("a", { semantics: "exactly-once" })).rejects.toThrow(/exactly-once needs a session/);
     expect(await client.read("abc", { semantics: "maybe" })).toBe(3);
     await server.close();
   });
@@ -54,8 +56,12 @@ describe("a contract", () => {
         return [];
       },
     });
-    const retransmit = { initialMs: 5, minMs: 5, maxMs: 5 };
-    const options = { network, session: "off", timeoutMs: 60, retransmit } as const;
+    const options = {
+      network,
+      session: "off",
+      timeoutMs: 60,
+      retransmit: { initialMs: 5, minMs: 5, maxMs: 5 },
+    } as const;
     await using client = await connect(StoreV1, "memory+datagram://store", options);
     await using narrowed = await connect(StoreV1, "memory+datagram://store", {
       ...options,
@@ -87,13 +93,13 @@ describe("a contract", () => {
 
   it("gives failures as values on request", async () => {
     const { server, address, network } = await pair();
-    await using client = await connect(StoreV1, address, { network, session: "off" });
+    await using client = await connect(StoreV1, address, { network });
     expect(await client.$try.read("abcd")).toEqual({ ok: true, value: 4 });
-    expect(await client.$try.write("a", 1)).toMatchObject({
-      ok: false,
-      executed: "unknown",
-      error: { code: "server-error" },
-    });
+    await using plain = await connect(StoreV1, address, { network, session: "off" });
+    const failed = { ok: false, error: { code: "server-error" } };
+    expect(await plain.$try.write("a", 1)).toMatchObject({ ...failed, executed: "unknown" });
+    // In a session the server says that it ran.
+    expect(await client.$try.write("a", 1)).toMatchObject({ ...failed, executed: "yes" });
     expect(await client.$try.write("a", -1)).toMatchObject({
       ok: false,
       executed: "no",

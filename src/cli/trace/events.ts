@@ -2,12 +2,6 @@ import type { Shape } from "../../model/index.js";
 import type { AuthSysParams } from "../../onc/auth/index.js";
 import type { Refusal, Target } from "../../onc/message.js";
 
-/** Which call of its session a call is: that stays the same however often it is sent. */
-export interface SessionPlace {
-  readonly lane: number;
-  readonly sequence: number;
-}
-
 // What a tracer sees on one connection, as data: the decoder makes these, the printers show them.
 
 /** Which way bytes pass. Calls usually go to the server; a server may call back over the same connection. */
@@ -30,6 +24,12 @@ export interface Credential {
 export interface TargetNames {
   readonly program?: string | undefined;
   readonly procedure?: string | undefined;
+}
+
+/** Which call of its session a call is: that stays the same however often it is sent. */
+export interface SessionPlace {
+  readonly lane: number;
+  readonly sequence: number;
 }
 
 interface Message {

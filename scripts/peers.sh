@@ -22,6 +22,17 @@ required=(
   "tshark tshark"
   "python3 python3"
   "/usr/include/xmlrpc-c/base.h libxmlrpc-core-c3-dev"
+  "xmlrpc xmlrpc-api-utils"
+  "perl perl"
+  "/usr/share/perl5/RPC/XML.pm librpc-xml-perl"
+  "ruby ruby"
+  "/usr/share/doc/ruby-xmlrpc ruby-xmlrpc"
+  "/usr/share/doc/ruby-webrick ruby-webrick"
+  "php php-cli"
+  "/usr/share/doc/php-xmlrpc php-xmlrpc"
+  "supervisord supervisor"
+  "rtorrent rtorrent"
+  "chromium chromium"
 )
 
 PATH="$PATH:/usr/sbin:/sbin"

@@ -256,7 +256,8 @@ class HttpExchange implements Exchange {
     if (this.#over) return;
     this.#over = true;
     // An answer that came before the request was out: the rest of it means nothing to anybody.
-    if (this.#request?.writableFinished !== true) this.#request?.destroy();
+    const request = this.#request;
+    if (request?.writableEnded !== true || (request.socket?.writableLength ?? 0) > 0) request?.destroy();
     this.#events.onEnd();
   }
 

@@ -16,12 +16,15 @@ interface Collected {
   readonly reject: (error: unknown) => void;
 }
 
+/** Whether a server takes calls together, and whether it gives each result in a list of its own, as it should, or bare. */
+type Support = "none" | "wrapped" | "bare";
+
 /** Sends calls together, as one `system.multicall`, and one by one to a server that does not have it. */
 export class Multicall {
   readonly #channel: XmlRpcChannel;
   readonly #settings: Settings;
   readonly #preset: Preset | undefined;
-  #supported: Promise<boolean> | undefined;
+  #support: Promise<Support> | undefined;
 
   constructor(channel: XmlRpcChannel, options: XmlRpcOptions) {
     this.#channel = channel;
@@ -90,9 +93,9 @@ export class Multicall {
 
   async #send(calls: readonly Collected[], options: CallOptions & HttpCallOptions): Promise<void> {
     if (calls.length === 0) return;
-    let supported: boolean;
+    let support: Support;
     try {
-      supported = await this.#isSupported(options);
+      support = await this.#ask(options);
     } catch (error) {
       // The question failed, so none of the calls was sent.
       for (const call of calls) call.reject(this.#ofWhole(call, error as RpcError, "no"));
@@ -100,9 +103,9 @@ export class Multicall {
     }
     const { multicallMax } = this.#settings;
     const parts: Promise<void>[] = [];
-    if (supported) {
+    if (support !== "none") {
       for (let at = 0; at < calls.length; at += multicallMax) {
-        parts.push(this.#together(calls.slice(at, at + multicallMax), options));
+        parts.push(this.#together(calls.slice(at, at + multicallMax), support === "bare", options));
       }
     } else {
       for (const { target, args, resolve, reject } of calls) {
@@ -112,24 +115,32 @@ export class Multicall {
     await Promise.all(parts);
   }
 
-  /** An empty list does no harm, and only a server that has the method answers it with one. */
-  #isSupported(options: CallOptions): Promise<boolean> {
-    if (this.#supported !== undefined) return this.#supported;
+  /**
+   * What the server makes of `system.multicall`. One harmless call tells: only a server that has the method answers with a
+   * list, and how it puts a text into the list is how it puts everything.
+   */
+  #ask(options: CallOptions): Promise<Support> {
+    if (this.#support !== undefined) return this.#support;
     const { signal, timeoutMs } = options;
-    const asked = this.#channel.call(targetOf("at-least-once"), [[]], { signal, timeoutMs }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof RpcError && saysNo(error)) return false;
+    const inner = { method: "system.methodHelp", args: ["system.multicall"] };
+    const asked = this.#channel.call(targetOf("at-least-once"), [[inner]], { signal, timeoutMs }).then(
+      (results): Support => {
+        const [result] = results as readonly XmlRpcValue[];
+        if (typeof result === "string") return "bare";
+        return this.#preset === "supervisord" && !Array.isArray(result) ? "bare" : "wrapped";
+      },
+      (error: unknown): Support => {
+        if (error instanceof RpcError && saysNo(error)) return "none";
         // Nobody answered: the next batch asks again.
-        this.#supported = undefined;
+        this.#support = undefined;
         throw error;
       },
     );
-    this.#supported = asked;
+    this.#support = asked;
     return asked;
   }
 
-  async #together(calls: readonly Collected[], options: CallOptions & HttpCallOptions): Promise<void> {
+  async #together(calls: readonly Collected[], bare: boolean, options: CallOptions & HttpCallOptions): Promise<void> {
     const repeatable = calls.every(({ target }) => target.semantics === "at-least-once");
     const target = targetOf(repeatable ? "at-least-once" : "at-most-once");
     const inner = calls.map(({ target: { method, procedure }, args }) => ({ method, procedure, args }));
@@ -142,17 +153,18 @@ export class Multicall {
       for (const call of calls) call.reject(this.#ofWhole(call, error as RpcError, (error as RpcError).executed));
       return;
     }
-    for (const [i, call] of calls.entries()) this.#settle(call, results[i], innerExecuted(letters, i));
+    for (const [i, call] of calls.entries()) this.#settle(call, results[i], bare, innerExecuted(letters, i));
   }
 
   #settle(
     { target, resolve, reject }: Collected,
     result: XmlRpcValue | undefined,
+    bare: boolean,
     ran: "no" | "yes" | "unknown" | undefined,
   ): void {
     const preset = this.#preset;
     try {
-      const answer = innerResult(result, preset === "supervisord");
+      const answer = innerResult(result, bare);
       if (answer.fault !== undefined) {
         const { code, executed, status } = faultOutcome(answer.fault, preset, ran);
         const text = `fault ${status.number}${status.text === "" ? "" : `: ${status.text}`}`;

@@ -54,6 +54,18 @@ export const programs = {
     sources: [`${xmlRpcFolder}decode.c`],
     libraries: ["-lxmlrpc", "-lxmlrpc_util", "-lxmlrpc_xmlparse", "-lxmlrpc_xmltok"],
   },
+  /** The methods `peer.*`, by xmlrpc-c and its HTTP server. */
+  xmlRpcServer: {
+    name: "xml_rpc_server",
+    sources: [`${xmlRpcFolder}server.c`],
+    libraries: ["-lxmlrpc_server_abyss", "-lxmlrpc_server", "-lxmlrpc_abyss", "-lxmlrpc", "-lxmlrpc_util", "-lpthread"],
+  },
+  /** Calls the methods `peer.*` at a URL; prints what each gave. */
+  xmlRpcClient: {
+    name: "xml_rpc_client",
+    sources: [`${xmlRpcFolder}client.c`],
+    libraries: ["-lxmlrpc_client", "-lxmlrpc", "-lxmlrpc_util"],
+  },
 } as const satisfies Record<string, PeerProgram>;
 
 const shared = ["peer.c", "peer.h"];

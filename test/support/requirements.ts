@@ -11,12 +11,21 @@ const checks = {
   libtirpc: () => (existsSync("/usr/include/tirpc/rpc/rpc.h") ? undefined : "libtirpc is not installed"),
   /** xmlrpc-c, to compile and link with. */
   "xmlrpc-c": () => (existsSync("/usr/include/xmlrpc-c/base.h") ? undefined : "xmlrpc-c is not installed"),
+  "perl-rpc-xml": () => (existsSync("/usr/share/perl5/RPC/XML.pm") ? undefined : "Perl's RPC::XML is not installed"),
+  "ruby-xmlrpc": () =>
+    runs("ruby", ["-e", 'require "xmlrpc/server"; require "webrick"'], "Ruby's xmlrpc is not installed"),
+  "php-xmlrpc": () =>
+    runs("php", ["-r", "exit(function_exists('xmlrpc_encode') ? 0 : 1);"], "PHP's xmlrpc is not installed"),
   /** A network and mount namespace of the test's own. */
   namespaces: () =>
     spawnSync("unshare", ["-n", "-m", "-p", "-f", "true"], { stdio: "ignore" }).status === 0
       ? undefined
       : "may not make namespaces (needs root on Linux)",
 } as const;
+
+function runs(command: string, args: readonly string[], otherwise: string): string | undefined {
+  return spawnSync(command, args, { stdio: "ignore" }).status === 0 ? undefined : otherwise;
+}
 
 /** What C peers are built with. */
 export const toBuildC = ["gcc", "rpcgen", "libtirpc"] as const;

@@ -72,7 +72,7 @@ export const multicallProcedure: XmlRpcProcedure<[readonly InnerCall[]], readonl
 /**
  * One of the results.
  *
- * @param bare whether the server gives values as they are, as supervisord does, and not each in an array of its own
+ * @param bare whether the server gives values as they are, as supervisord and Perl's RPC::XML do, and not each in an array of its own
  * @throws XmlRpcDecodeError for what is neither a result nor a fault
  */
 export function innerResult(
@@ -83,10 +83,7 @@ export function innerResult(
   if (isFault(value)) return { fault: { code: value.faultCode, string: value.faultString } };
   if (bare) return { value };
   if (Array.isArray(value) && value.length === 1) return { value: value[0] as XmlRpcValue };
-  throw new XmlRpcDecodeError(
-    "message",
-    'a result of system.multicall is neither an array of one value nor a fault; supervisord wants preset: "supervisord"',
-  );
+  throw new XmlRpcDecodeError("message", "a result of system.multicall is neither an array of one value nor a fault");
 }
 
 function isFault(value: XmlRpcValue): value is { faultCode: number; faultString: string } {

@@ -479,7 +479,8 @@ export class ClientEngine {
     const { peer } = this.#options;
     return new RpcError(code, `${call.target.name} to ${peer}: ${text}`, {
       executed: call.executed,
-      attempts: call.transmissions,
+      attempts: call.attempts,
+      transmissions: call.transmissions,
       peer,
       timeline: this.#timelineOf(call, now),
       ...details,

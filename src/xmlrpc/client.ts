@@ -201,6 +201,8 @@ export class XmlRpcClient implements AsyncDisposable {
   async methodSignature(method: string, options: XmlRpcExecuteOptions = {}): Promise<string[][] | undefined> {
     const signatures = await this.#ask("system.methodSignature", [method], options);
     if (!Array.isArray(signatures)) return undefined;
+    // supervisord gives the one that there is, and no list of them.
+    if (signatures.length > 0 && signatures.every((type) => typeof type === "string")) return [signatures];
     return signatures.filter(Array.isArray).map((types) => types.filter((type) => typeof type === "string"));
   }
 

@@ -168,20 +168,27 @@ export class Multicall {
       if (answer.fault !== undefined) {
         const { code, executed, status } = faultOutcome(answer.fault, preset, ran);
         const text = `fault ${status.number}${status.text === "" ? "" : `: ${status.text}`}`;
-        return reject(this.#error(code, target, text, { executed, status, attempts: 1 }));
+        return reject(this.#error(code, target, text, { executed, status, attempts: 1, transmissions: 1 }));
       }
       resolve(target.procedure === undefined ? answer.value : decodeResult(target.procedure, answer.value));
     } catch (error) {
       const executed = result === undefined ? (ran ?? "unknown") : "yes";
-      reject(this.#error("bad-reply", target, (error as Error).message, { executed, cause: error, attempts: 1 }));
+      reject(
+        this.#error("bad-reply", target, (error as Error).message, {
+          executed,
+          cause: error,
+          attempts: 1,
+          transmissions: 1,
+        }),
+      );
     }
   }
 
   /** The failure of all calls as that of one of them. */
   #ofWhole({ target }: Collected, error: RpcError, executed: RpcError["executed"]): RpcError {
-    const { status, attempts, timeline } = error;
+    const { status, attempts, transmissions, timeline } = error;
     const text = `as part of system.multicall: ${error.message}`;
-    return this.#error(error.code, target, text, { executed, status, attempts, timeline, cause: error });
+    return this.#error(error.code, target, text, { executed, status, attempts, transmissions, timeline, cause: error });
   }
 
   #error(

@@ -21,7 +21,13 @@ describe("executed", () => {
     ["a fault of the method", fault(-32601, "no such method"), "unimplemented", "no", -32601],
     ["a fault of the parameters", fault(-32602, "bad"), "bad-arguments", "no", -32602],
     ["xmlrpc-c's fault of the method", fault(-506, "Method 'x' not defined"), "unimplemented", "no", -506],
-    ["xmlrpc-c's fault of parsing", fault(-503, "parse"), "bad-arguments", "no", -503],
+    [
+      "xmlrpc-c's fault of parsing, which rtorrent has for values too",
+      fault(-503, "parse"),
+      "bad-arguments",
+      "unknown",
+      -503,
+    ],
     ["an internal fault", fault(-32603, "oops"), "server-error", "unknown", -32603],
     ["an application's fault", fault(-32500, "oops"), "server-error", "unknown", -32500],
     [
@@ -102,7 +108,7 @@ describe("executed", () => {
     await using client = await connect(Test, url);
     expect(await client.square(2)).toBe(4);
     await server[Symbol.asyncDispose]();
-    expect(await failureOf(client.square(2))).toMatchObject({ code: "unavailable", executed: "no", attempts: 0 });
+    expect(await failureOf(client.square(2))).toMatchObject({ code: "unavailable", executed: "no", transmissions: 0 });
     expect(await failureOf(connect(Test, url))).toMatchObject({ code: "unavailable", executed: "no" });
   });
 

@@ -13,7 +13,7 @@ describe("a fault", () => {
     ["an application's error", -32500, undefined, "server-error", "unknown"],
     ["a system's error", -32400, undefined, "server-error", "unknown"],
     ["a transport's error", -32300, undefined, "unavailable", "unknown"],
-    ["xmlrpc-c's parse error", -503, undefined, "bad-arguments", "no"],
+    ["xmlrpc-c's parse error, which rtorrent has for values too", -503, undefined, "bad-arguments", "unknown"],
     ["xmlrpc-c's missing method", -506, undefined, "unimplemented", "no"],
     ["xmlrpc-c's type error", -501, undefined, "bad-arguments", "unknown"],
     ["xmlrpc-c's refusal", -507, undefined, "denied", "unknown"],

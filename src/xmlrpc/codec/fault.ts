@@ -29,9 +29,10 @@ const agreed: Readonly<Record<number, Meaning>> = {
   [FaultCode.SYSTEM_ERROR]: ["server-error", "unknown"],
   [FaultCode.TRANSPORT_ERROR]: ["unavailable", "unknown"],
   // xmlrpc-c (xmlrpc-c/base.h), which rtorrent and many devices answer with. Its type error comes from inside of a
-  // handler that takes its parameters apart, so it says nothing of what ran before.
+  // handler that takes its parameters apart, and its parse error from inside of rtorrent's commands ("Throttle rate must be
+  // between 0 and 2^30"), so neither says anything of what ran before.
   [-501]: ["bad-arguments", "unknown"],
-  [-503]: ["bad-arguments", "no"],
+  [-503]: ["bad-arguments", "unknown"],
   [-506]: ["unimplemented", "no"],
   [-507]: ["denied", "unknown"],
   [-509]: ["busy", "unknown"],

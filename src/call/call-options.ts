@@ -24,6 +24,13 @@ export function timeoutProblem(ms: number): string | undefined {
   return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
 }
 
+/** What is wrong with a limit that a user gives; undefined when nothing is. Infinity lifts it. */
+export function limitProblem(limit: unknown, least = 1, most: number = Number.POSITIVE_INFINITY): string | undefined {
+  if (limit === undefined || (typeof limit === "number" && limit >= least && limit <= most)) return undefined;
+  const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+  return `must be a number ${range}, not ${String(limit)}`;
+}
+
 /** What is wrong with a guarantee that a call asks for. */
 export function semanticsProblem(declared: Semantics, asked: Semantics): string | undefined {
   if (narrows(declared, asked)) return undefined;

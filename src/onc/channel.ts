@@ -1,3 +1,4 @@
+import { limitProblem } from "../call/call-options.js";
 import { hedgeProblem } from "../call/hedge.js";
 import { mayPass, RetryPolicy, retryProblem } from "../call/retry.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
@@ -69,6 +70,8 @@ export interface OncClientOptions {
   readonly queueBytesMax?: number | undefined;
   /** Most bytes of a reply; default 16 MiB. A peer that sends more loses the connection. */
   readonly recordSizeMax?: number | undefined;
+  /** Most fragments of a reply; default 4,096. A peer that sends more loses the connection. */
+  readonly fragmentsMax?: number | undefined;
   /** Most bytes of a call in one datagram; default 65,507, UDP's own limit. More is refused as `invalid-argument`. */
   readonly datagramSizeMax?: number | undefined;
   /** Most datagrams without an answer at once; default 128. Further calls wait. */
@@ -174,6 +177,10 @@ export class OncChannel {
     const parsed = parseAddress(address);
     const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
+    for (const name of limitNames) {
+      const problem = limitProblem(options[name]);
+      if (problem !== undefined) throw mistake(`${name} ${problem}`);
+    }
     const layer = layerOf(parsed, options.tls);
     const badSession = sessionProblem(options, isDatagram(parsed));
     if (badSession !== undefined) throw new RpcError("invalid-argument", badSession, { executed: "no" });
@@ -405,6 +412,18 @@ function sleep(clock: Clock, ms: number): Promise<void> {
     alarm.set(clock.now() + ms);
   });
 }
+
+/** The limits among a client's options. */
+const limitNames = [
+  "pendingCallsMax",
+  "queueBytesMax",
+  "recordSizeMax",
+  "fragmentsMax",
+  "datagramSizeMax",
+  "datagramWindow",
+  "probeAfterMs",
+  "probeTimeoutMs",
+] as const;
 
 function mistake(message: string): RpcError {
   return new RpcError("invalid-argument", message, { executed: "no" });

@@ -45,11 +45,11 @@ export function writeOpaqueAuth(w: XdrWriter, auth: OpaqueAuth): void {
   else w.opaque(auth.body, opaqueAuthMax);
 }
 
-function readOpaqueAuth(r: XdrReader): OpaqueAuth {
+function readOpaqueAuth(r: XdrReader, sizeMax: number = opaqueAuthMax): OpaqueAuth {
   const flavor = r.uint();
   const length = r.uint();
   if (flavor === AuthFlavor.AUTH_NONE && length === 0) return authNone;
-  if (length > opaqueAuthMax) r.fail(`an opaque_auth body of ${length} bytes is over the limit of ${opaqueAuthMax}`);
+  if (length > sizeMax) r.fail(`an opaque_auth body of ${length} bytes is over the limit of ${sizeMax}`);
   return { flavor, body: r.opaqueFixed(length) };
 }
 
@@ -92,6 +92,12 @@ export class CallHeader implements Target {
   verifier: OpaqueAuth = authNone;
   /** Where the credential ends: RPCSEC_GSS signs the header up to here. */
   credentialEnd = 0;
+  readonly #opaqueAuthMax: number;
+
+  /** @param sizeMax bytes of a credential or verifier */
+  constructor(sizeMax: number = opaqueAuthMax) {
+    this.#opaqueAuthMax = sizeMax;
+  }
 
   read(r: XdrReader): CallHeaderOutcome {
     if (r.remaining < 8) return "not-a-call";
@@ -105,10 +111,10 @@ export class CallHeader implements Target {
     this.procedure = r.uint();
     let outcome: CallHeaderOutcome = "bad-credential";
     try {
-      this.credential = readOpaqueAuth(r);
+      this.credential = readOpaqueAuth(r, this.#opaqueAuthMax);
       this.credentialEnd = r.position;
       outcome = "bad-verifier";
-      this.verifier = readOpaqueAuth(r);
+      this.verifier = readOpaqueAuth(r, this.#opaqueAuthMax);
     } catch {
       return outcome;
     }

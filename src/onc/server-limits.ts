@@ -1,4 +1,6 @@
+import { limitProblem } from "../call/call-options.js";
 import type { DatagramServerLimits, StreamServerLimits } from "./engine/index.js";
+import { opaqueAuthMax } from "./message.js";
 
 /** What a server allows whoever connects. Each limit has a default and a reason; over it, others are served on. */
 export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
@@ -6,6 +8,8 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
   readonly recordSizeMax?: number | undefined;
   /** Most fragments of a call on a stream; default 4,096: libtirpc makes some 130 of 8 MiB. The connection ends. */
   readonly fragmentsMax?: number | undefined;
+  /** Most bytes of a credential or verifier; default 400, which is all that RFC 5531, section 8.2, allows. AUTH_BADCRED or AUTH_BADVERF. */
+  readonly credentialSizeMax?: number | undefined;
   /** Most calls of one connection that run at once; default 1,024. The connection is not read meanwhile. */
   readonly runningPerConnectionMax?: number | undefined;
   /**
@@ -60,3 +64,32 @@ export const serverLimitDefaults: {
   writeBacklogMax: 64 * 1024 * 1024,
   writeTimeoutMs: 60_000,
 };
+
+/** The least that each limit can be; a reserve may be none. */
+const least: { readonly [K in keyof Required<ServerLimits>]: number } = {
+  recordSizeMax: 1,
+  fragmentsMax: 1,
+  credentialSizeMax: 0,
+  runningPerConnectionMax: 1,
+  runningCallsMax: 1,
+  runningBytesMax: 1,
+  reservedCallSizeMax: 0,
+  runningDatagramsMax: 1,
+  runningDatagramBytesMax: 1,
+  datagramSizeMax: 1,
+  connectionsMax: 1,
+  connectionsPerPeerMax: 1,
+  idleTimeoutMs: 1,
+  recordTimeoutMs: 1,
+  bufferedBytesMax: 1,
+  writeBacklogMax: 1,
+  writeTimeoutMs: 1,
+};
+
+/** @throws RangeError for a limit that is none, by its name */
+export function checkServerLimits(limits: ServerLimits): void {
+  for (const name of Object.keys(least) as (keyof ServerLimits)[]) {
+    const problem = limitProblem(limits[name], least[name], name === "credentialSizeMax" ? opaqueAuthMax : undefined);
+    if (problem !== undefined) throw new RangeError(`${name} ${problem}`);
+  }
+}

@@ -31,7 +31,7 @@ import { callStatusName, namesOfServed } from "./observed.js";
 import { declaredBy, type OncService, proceduresOf } from "./program.js";
 import { onc } from "./protocol.js";
 import { type DuplicateFiltering, ReplyCache, type ReplyCacheOptions } from "./reply-cache.js";
-import type { ServerLimits } from "./server-limits.js";
+import { checkServerLimits, type ServerLimits } from "./server-limits.js";
 import { type SessionOptions, Sessions, sessionProgram } from "./sessions.js";
 import { AuthStat } from "./status.js";
 
@@ -101,7 +101,9 @@ export class OncServer {
   readonly #replyCache: ReplyCache | undefined;
   readonly #sessions: Sessions | undefined;
 
+  /** @throws RangeError for a limit that is none */
   constructor(options: OncServerOptions = {}) {
+    checkServerLimits(options);
     this.#options = options;
     this.#tls = options.tls === undefined ? undefined : tlsLayer(options.tls);
     const machine = options.machine ?? realMachine;
@@ -126,7 +128,7 @@ export class OncServer {
       unwatch: (call) => this.#sessions?.unwatch(call),
     };
     const flavors = this.#tls === undefined ? auth : [...auth, serverAuthTls];
-    this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter, this.#sessions?.table);
+    this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter, this.#sessions?.table, options);
     if (this.#sessions !== undefined) this.#serveSessions(this.#sessions);
     host.replies = this.#replyCache?.requests(this.#engine, (call) => this.#endpoints.ended(call));
     const onLost = (link: object): void => this.#sessions?.lost(link);

@@ -144,3 +144,38 @@ describe("recordSizeMax", () => {
     expect(await failure(client.give(1_024 - 27))).toMatchObject({ code: "unavailable", executed: "unknown" });
   });
 });
+
+describe("fragmentsMax", () => {
+  it("ends a connection whose server sends a reply in more fragments, and lets as many through", async () => {
+    const reply = fromHex(words(0, 1, 0, 0, 0, 0, 4));
+    await using peer = await startTcpPeer((received, socket) => {
+      const xid = received.subarray(received.length - record + 4, received.length - record + 8);
+      const pieces = 2 + (received.length / record - 1);
+      const whole = Buffer.concat([xid, reply.subarray(4)]);
+      for (let i = 1; i < pieces; i++) socket.write(fragment(new Uint8Array(0), false));
+      socket.write(fragment(whole, true));
+    });
+    await using client = await connect(SinkV1, peer.address, { fragmentsMax: 2, session: "off" });
+    expect(await client.take(four)).toBe(4);
+    const error = await failure(client.take(four));
+    expect(error).toMatchObject({ code: "unavailable", executed: "unknown" });
+    expect(error.message).toMatch(/more than 2 fragments is over the limit \(fragmentsMax\)/);
+  });
+});
+
+describe("a limit that is none", () => {
+  it.each([
+    ["pendingCallsMax", 0],
+    ["queueBytesMax", Number.NaN],
+    ["recordSizeMax", -1],
+    ["fragmentsMax", "many" as unknown as number],
+    ["datagramWindow", 0],
+    ["datagramSizeMax", 0],
+    ["probeAfterMs", 0],
+    ["probeTimeoutMs", -1],
+  ])("is refused by its name: %s %s", async (name, value) => {
+    const error = await failure(connect(SinkV1, "tcp://127.0.0.1:1", { [name]: value }));
+    expect(error).toMatchObject({ code: "invalid-argument", executed: "no" });
+    expect(error.message).toContain(`${name} must be a number of at least 1, not ${value}`);
+  });
+});

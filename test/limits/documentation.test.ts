@@ -53,6 +53,7 @@ describe("docs/limits.md", () => {
       runningPerConnectionMax,
       runningCallsMax,
       runningBytesMax,
+      credentialSizeMax: opaqueAuthMax,
       reservedCallSizeMax,
       runningDatagramsMax,
       runningDatagramBytesMax,
@@ -74,6 +75,7 @@ describe("docs/limits.md", () => {
       datagramWindow: datagramWindow.calls,
       datagramSizeMax,
       recordSizeMax,
+      fragmentsMax: recordFragmentsMax,
       timeoutMs: timeoutMsDefault,
       connectTimeoutMs: connectTimeoutMsDefault,
     });
@@ -93,7 +95,6 @@ describe("docs/limits.md", () => {
       `at most ${attributesMax} attributes, a number or a date at most ${scalarLengthMax.toLocaleString("en")} characters`,
     ],
     [`comes within ${prologSizeMax.toLocaleString("en")} characters`],
-    [`${opaqueAuthMax} bytes (RFC 5531`],
     [`deeper than ${depthMaxDefault} levels`],
     [`more than ${emptyElementsMax.toLocaleString("en")} elements`],
     [`tried ${retryAttempts} times (\`retry.attempts\`)`],

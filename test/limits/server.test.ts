@@ -470,7 +470,7 @@ describe("datagramSizeMax", () => {
   });
 });
 
-describe("a credential or verifier over 400 bytes (RFC 5531, section 8.2)", () => {
+describe("credentialSizeMax", () => {
   const call = (credential: number, verifier: number): Uint8Array =>
     callMessage({
       program: SinkV1.program,
@@ -495,5 +495,27 @@ describe("a credential or verifier over 400 bytes (RFC 5531, section 8.2)", () =
     expect(await askTcp(server.tcp, fragment(message, true))).toBe(answer);
     expect(await askUdp(server.udp, message)).toBe(answer);
     await server.serves();
+  });
+
+  it("may be less, and not more, than the 400 bytes of RFC 5531, section 8.2", async () => {
+    await using server = await startSink({ credentialSizeMax: 100 });
+    expect(await askUdp(server.udp, call(100, 0))).toBe(denied(2));
+    expect(await askUdp(server.udp, call(101, 0))).toBe(denied(1));
+    expect(await askUdp(server.udp, call(0, 101))).toBe(denied(3));
+    await server.serves();
+    await expect(startSink({ credentialSizeMax: 401 })).rejects.toThrow(
+      "credentialSizeMax must be a number from 0 to 400, not 401",
+    );
+  });
+});
+
+describe("a limit that is none", () => {
+  it.each([
+    [{ connectionsMax: 0 }, "connectionsMax must be a number of at least 1, not 0"],
+    [{ runningCallsMax: Number.NaN }, "runningCallsMax must be a number of at least 1, not NaN"],
+    [{ recordSizeMax: "16 MB" as unknown as number }, "recordSizeMax must be a number of at least 1, not 16 MB"],
+    [{ idleTimeoutMs: -1 }, "idleTimeoutMs must be a number of at least 1, not -1"],
+  ])("is refused by its name: %o", async (options, message) => {
+    await expect(startSink(options)).rejects.toThrow(message);
   });
 });

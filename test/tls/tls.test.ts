@@ -210,6 +210,23 @@ describeWith(["openssl"], "TLS", () => {
     expect(Buffer.concat(bytes).toString("hex")).not.toContain("00000002000000010000000000");
   });
 
+  it("ends a connection whose server sends clear text behind its agreement to TLS: executed no", async () => {
+    const address = await serve("tcp://127.0.0.1:0", { cert: server.cert, key: server.key });
+    // A reply that fits the client's first call, in the same packet as STARTTLS.
+    const forged = Buffer.from(`8000001c${"00000002"}00000001${"00000000".repeat(4)}`, "hex");
+    using between = await tap(address, (bytes) =>
+      bytes.includes("STARTTLS") ? Buffer.concat([bytes, forged]) : bytes,
+    );
+    for (const policy of ["required", "opportunistic"] as const) {
+      const error = await call(between.address, { tls: { ca: authority.ca.cert, policy } }).catch(
+        (one: unknown) => one,
+      );
+      expect(error).toMatchObject({ code: "unavailable", executed: "no" });
+      expect(String(error)).toContain("the server sent more in clear text behind its answer");
+    }
+    expect(between.seen()).not.toContain("nobody may read");
+  });
+
   it("speaks TLS 1.3 with sunrpc to OpenSSL's s_client, and nothing older or other", async () => {
     const address = await serve("tls://127.0.0.1:0", { cert: server.cert, key: server.key });
     const target = address.replace("tls://", "");

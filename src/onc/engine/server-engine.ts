@@ -38,7 +38,7 @@ export class ServerEngine {
   readonly #auth = new Map<number, ServerAuth>();
   readonly #host: ServerHost;
   readonly #reader = new XdrReader();
-  readonly #header = new CallHeader();
+  readonly #header: CallHeader;
   /** Duplicates of foreign clients' calls; undefined where none are filtered. */
   readonly filter: DuplicateFilter | undefined;
   readonly #sessions: SessionTable<ServerCall> | undefined;
@@ -51,8 +51,10 @@ export class ServerEngine {
     auth: readonly ServerAuth[],
     filter?: DuplicateFilterOptions | undefined,
     sessions?: SessionTable<ServerCall> | undefined,
+    limits: { readonly credentialSizeMax?: number | undefined } = {},
   ) {
     this.#host = host;
+    this.#header = new CallHeader(limits.credentialSizeMax);
     this.#sessions = sessions;
     for (const flavor of auth) this.#auth.set(flavor.flavor, flavor);
     this.filter = filter === undefined ? undefined : new DuplicateFilter(filter);

@@ -17,6 +17,7 @@ export const probeTimeoutMs = 10_000;
 export interface StreamClientOptions extends ClientEngineOptions {
   readonly queueBytesMax?: number | undefined;
   readonly recordSizeMax?: number | undefined;
+  readonly fragmentsMax?: number | undefined;
   readonly probeAfterMs?: number | undefined;
   readonly probeTimeoutMs?: number | undefined;
 }
@@ -39,7 +40,10 @@ export class StreamLink {
   /** What was last called: the peer serves that program, where another might confuse it. */
   lastTarget: CallTarget | undefined = undefined;
 
-  constructor(now: number, limits: { readonly recordSizeMax?: number | undefined }) {
+  constructor(
+    now: number,
+    limits: { readonly recordSizeMax?: number | undefined; readonly fragmentsMax?: number | undefined },
+  ) {
     this.records = new RecordReader(limits);
     this.heardAt = now;
   }

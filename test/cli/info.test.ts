@@ -3,10 +3,12 @@ import { Server } from "farcall";
 import { oncProgram } from "farcall/onc";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type MappingList, PortMapperV2, RpcbindV3, type RpcbList } from "../../src/binder/rpcbind/program.js";
+import { startTcpPeer } from "../support/bare-peers.js";
 import { buildPeer, programs } from "../support/c-peers.js";
 import { buildChild } from "../support/children.js";
 import { buildCli, farcall } from "../support/cli.js";
 import { run } from "../support/processes.js";
+import { fragment, fromHex, opaqueHex, words } from "../support/raw-messages.js";
 import { describeWith, toBuildC } from "../support/requirements.js";
 import { forRpcbind, runInRpcbindNamespace } from "../support/rpcbind-namespace.js";
 
@@ -218,6 +220,43 @@ describe("farcall info and a rpcbind at an address of its own", () => {
       const { code, stderr } = await farcall(["info", "-s", address, "--timeout", "100"]);
       expect([code, stderr]).toEqual([1, `farcall: can't contact rpcbind: RPC: Timed out (${address})\n`]);
     });
+  });
+});
+
+describe("farcall info is harmed by no rpcbind", () => {
+  // rpcinfo has been crashed, and made to take gigabytes, by such.
+  const xidOf = (received: Buffer): number => received.readUInt32BE(4);
+  const accepted = (received: Buffer): string => words(xidOf(received), 1, 0, 0, 0, 0);
+  const reply = (received: Buffer, body: string): Uint8Array => fragment(fromHex(accepted(received) + body), true);
+  const entryHex = words(1, 4711, 2) + opaqueHex(Buffer.from("tcp")) + opaqueHex(Buffer.from("127.0.0.1.8.1"));
+  const noise = Uint8Array.from({ length: 5_000 }, (_, i) => (i * 2_654_435_761) >>> 24);
+
+  it.each<[string, (received: Buffer) => Uint8Array | "end"]>([
+    ["hangs up", () => "end"],
+    ["sends noise", () => noise],
+    ["announces a record of 2 GB", () => fromHex(words(0xffff_ffff, 0, 0))],
+    ["sends fragments without end", () => new Uint8Array(4 * 5_000)],
+    ["answers another call", () => fragment(fromHex(words(99, 1, 0, 0, 0, 0, 0)), true)],
+    ["answers with a call", (received) => fragment(fromHex(words(xidOf(received), 0, 2, 100_000, 4, 4)), true)],
+    ["claims text of 4 GB", (received) => reply(received, words(1, 4711, 2, 0xffff_ffff))],
+    ["claims an owner of 2 GB", (received) => reply(received, `${entryHex}${words(0x7fff_fffc)}`)],
+    ["ends a list in the middle", (received) => reply(received, entryHex)],
+    ["never ends its list", (received) => reply(received, `${entryHex}${words(0)}`.repeat(10_000))],
+    ["sends more than a list", (received) => reply(received, `${words(0)}${words(1, 2, 3)}`)],
+    ["says neither yes nor no", (received) => reply(received, words(7))],
+    ["sends text that is none", (received) => reply(received, words(1, 4711, 2, 4, 0xff_fe_fd_fc))],
+    ["stops in the middle of a reply", (received) => reply(received, entryHex).subarray(0, 40)],
+  ])("that %s", async (_what, answer) => {
+    await using peer = await startTcpPeer((received, socket) => {
+      const bytes = answer(received);
+      if (bytes === "end") socket.destroy();
+      else socket.write(bytes);
+    });
+    const asks = [[peer.address], ["-p", peer.address], ["-t", peer.address, "4711"]];
+    const all = await Promise.all(asks.map((args) => farcall(["info", ...args, "--timeout", "300"])));
+    for (const [i, { code, stdout, stderr }] of all.entries()) {
+      expect([code, stdout, stderr], asks[i]?.join(" ")).toEqual([1, "", expect.stringMatching(/^farcall: [^\n]+\n$/)]);
+    }
   });
 });
 

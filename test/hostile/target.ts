@@ -16,10 +16,14 @@ export class HostileTarget implements AsyncDisposable {
     this.addresses = addresses;
   }
 
-  static async start(options: ServerOptions, socketPath: string): Promise<HostileTarget> {
+  /** @param descriptors how many it may have, if it is to run out of them */
+  static async start(options: ServerOptions, socketPath: string, descriptors?: number): Promise<HostileTarget> {
     const script = await buildChild("hostile-target");
     const wanted = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", `unix:${socketPath}`];
-    const child = new Running(process.execPath, ["--expose-gc", script, JSON.stringify(options), ...wanted]);
+    const command = [process.execPath, "--expose-gc", script, JSON.stringify(options), ...wanted];
+    const limited = descriptors === undefined ? [] : ["sh", "-c", `ulimit -n ${descriptors}; exec "$0" "$@"`];
+    const [program = "", ...args] = [...limited, ...command];
+    const child = new Running(program, args);
     const [, tcp = "", udp = "", unix = ""] = await child.line(/^READY (\S+) (\S+) (\S+)$/);
     return new HostileTarget(child, [tcp, udp, unix]);
   }

@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type CompileOptions, type CompileResult, compile, formatDiagnostic, formatLocation } from "farcall/idl";
 
 export const home: string = fileURLToPath(new URL("../../", import.meta.url));
-export const fixture = (name: string): string => readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
 
 /** Compiles text as `t.x`, with other files beside it. */
 export function compileText(

@@ -8,8 +8,6 @@ import type { Executed } from "../../model/index.js";
 //   Farcall: store="...", timeout=1500        of a request: which memory it is to meet, and how many milliseconds are left
 // Other clients and servers neither send nor read it.
 
-export const farcallHeader = "farcall";
-
 /** Where a server keeps replies. */
 export interface StoreNote {
   /** Another store, or one that has lost its memory, has another name. */

@@ -4,15 +4,11 @@ export { type CallLife, type CallProgress, type CallTarget, ClientCall } from ".
 export {
   ClientEngine,
   type ClientEngineOptions,
-  exchangesMax,
-  pendingCallsMax,
-  queueBytesMax,
 } from "./client-engine.js";
 export { CookieJar } from "./cookies.js";
 export { type Answer, Dispatcher, type DispatchHost, type ReadCall } from "./dispatcher.js";
 export {
   type FarcallNote,
-  farcallHeader,
   innerExecuted,
   readFarcallHeader,
   type StoreNote,
@@ -20,5 +16,5 @@ export {
 } from "./farcall-header.js";
 export { XmlRpcFault } from "./fault-error.js";
 export { HttpAnswerError } from "./http-answer-error.js";
-export { MethodTable, multicallName, type ServedMethod } from "./method-table.js";
+export { MethodTable, type ServedMethod } from "./method-table.js";
 export { type Request, ServerCall } from "./server-call.js";

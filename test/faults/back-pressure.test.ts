@@ -63,7 +63,7 @@ function readOn(socket: Socket): void {
 describe("a server that does not read", () => {
   it("makes calls queue, up to a bound, beyond which they are busy: executed no", async () => {
     await using peer = await startSilent();
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: MB, timeoutMs: 10_000 });
+    await using client = await connect(SinkV1, peer.address, { session: "off", queueBytesMax: MB, timeoutMs: 10_000 });
     const bytes = new Uint8Array(64 * KB);
     let busy: RpcError | undefined;
     const calls: Promise<unknown>[] = [];
@@ -87,7 +87,7 @@ describe("a server that does not read", () => {
 
   it("makes memory no fuller than the bound says, however many calls are tried", async () => {
     await using peer = await startSilent();
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: 4 * MB });
+    await using client = await connect(SinkV1, peer.address, { session: "off", queueBytesMax: 4 * MB });
     const bytes = new Uint8Array(256 * KB);
     const before = process.memoryUsage().arrayBuffers;
     let busy = 0;
@@ -106,7 +106,11 @@ describe("a server that does not read", () => {
 
   it("lets calls that time out, or are cancelled, leave the queue: executed no", async () => {
     await using peer = await startSilent();
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: 8 * MB, timeoutMs: 10_000 });
+    await using client = await connect(SinkV1, peer.address, {
+      session: "off",
+      queueBytesMax: 8 * MB,
+      timeoutMs: 10_000,
+    });
     const filler: Promise<unknown>[] = [];
     while (client.$stats().queued === 0) {
       filler.push(client.take(new Uint8Array(256 * KB)).catch(() => {}));
@@ -131,7 +135,7 @@ describe("a server that does not read", () => {
 
   it("and then reads on gets every call that still waits, in order", async () => {
     await using peer = await startSilent();
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: 32 * MB });
+    await using client = await connect(SinkV1, peer.address, { session: "off", queueBytesMax: 32 * MB });
     const calls = Array.from({ length: 100 }, () => client.take(new Uint8Array(128 * KB)));
     await until(() => client.$stats().queued > 0);
     for (const socket of peer.sockets) readOn(socket);
@@ -141,7 +145,7 @@ describe("a server that does not read", () => {
 
   it("makes $ready wait until there is room", async () => {
     await using peer = await startSilent();
-    await using client = await connect(SinkV1, peer.address, { queueBytesMax: MB, timeoutMs: 15_000 });
+    await using client = await connect(SinkV1, peer.address, { session: "off", queueBytesMax: MB, timeoutMs: 15_000 });
     await client.$ready();
     const calls: Promise<number>[] = [];
     let waits = false;
@@ -163,9 +167,25 @@ describe("a server that does not read", () => {
     expect(await Promise.all(calls)).toEqual(Array(400).fill(0));
   });
 
+  it("makes $ready wait until it has said whether it has sessions, where calls wait for that", async () => {
+    await using peer = await startSilent();
+    await using client = await connect(SinkV1, peer.address, { timeoutMs: 100 });
+    await client.$ready();
+    const call = failure(client.take(new Uint8Array(1)));
+    let ready = false;
+    const waiting = client.$ready().then(() => {
+      ready = true;
+    });
+    await later(10);
+    expect(ready).toBe(false);
+    // Nothing was sent of what waits, and when it has ended there is room.
+    expect(await call).toMatchObject({ code: "deadline-exceeded", executed: "no", transmissions: 0 });
+    await waiting;
+  });
+
   it("lets $ready end when the client does", async () => {
     await using peer = await startSilent();
-    const client = await connect(SinkV1, peer.address, { queueBytesMax: MB });
+    const client = await connect(SinkV1, peer.address, { session: "off", queueBytesMax: MB });
     const calls: Promise<unknown>[] = [];
     while (client.$stats().queuedBytes * 2 <= MB) {
       calls.push(client.take(new Uint8Array(64 * KB)).catch((error: RpcError) => error.code));
@@ -179,9 +199,29 @@ describe("a server that does not read", () => {
 });
 
 describe("a client with many calls", () => {
+  it("sends those that waited for its session as the connection takes them, or refuses them as busy", async () => {
+    const network = new MemoryNetwork();
+    await using server = new Server({ network });
+    server.export(SinkV1, { take: (bytes) => bytes.length, give: (size) => new Uint8Array(size), wait: () => {} });
+    await server.listen("memory://sink");
+    const bytes = new Uint8Array(256 * KB);
+    const count = 400;
+    for (const queueBytesMax of [2 * count * bytes.length, 8 * MB]) {
+      await using client = await connect(SinkV1, "memory://sink", { network, session: "require", queueBytesMax });
+      const ends = await Promise.all(
+        Array.from({ length: count }, () =>
+          client.take(bytes).catch(({ code, executed }: RpcError) => `${code} ${executed}`),
+        ),
+      );
+      const kinds = new Set(ends);
+      expect(kinds).toEqual(new Set(queueBytesMax > 8 * MB ? [bytes.length] : [bytes.length, "busy no"]));
+      expect(client.$stats()).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0, connects: 1 });
+    }
+  });
+
   it("refuses as busy what exceeds its pending calls: executed no", async () => {
     await using peer = await startSilent();
-    await using client = await connect(LedgerV1, peer.address, { pendingCallsMax: 3, timeoutMs: 100 });
+    await using client = await connect(LedgerV1, peer.address, { session: "off", pendingCallsMax: 3, timeoutMs: 100 });
     const ends = await Promise.all([1, 2, 3, 4, 5].map((id) => failure(client.add(id))));
     expect(ends.map(({ code, executed }) => `${code} ${executed}`)).toEqual([
       ...Array<string>(3).fill("deadline-exceeded unknown"),
@@ -194,7 +234,11 @@ describe("a client with many calls", () => {
     await using peer = await startUdpPeer((message, _from, reply) => {
       answers.push(() => reply(fromHex(words(message.readUInt32BE(), 1, 0, 0, 0, 0, 7))));
     });
-    await using client = await connect(LedgerV1, peer.address, { datagramWindow: 4, queueBytesMax: 44 * 6 });
+    await using client = await connect(LedgerV1, peer.address, {
+      session: "off",
+      datagramWindow: 4,
+      queueBytesMax: 44 * 6,
+    });
     const calls = Array.from({ length: 12 }, (_, id) =>
       client.add(id).catch(({ code, executed }: RpcError) => `${code} ${executed}`),
     );

@@ -52,6 +52,9 @@ async function whoServer(options: ServerOptions = {}): Promise<AsyncDisposable &
   return { seen, server, [Symbol.asyncDispose]: () => server.close({ drainMs: 0 }) };
 }
 
+/** Who the workstation's user is, in one text. */
+const principal = "1000:100 of workstation";
+
 describeWith(toBuildC, "AUTH_SYS credentials", () => {
   it.each(transports)("of a farcall client are seen by a C server over %s", async (transport) => {
     await using peer = await startPeer(programs.statusServer);
@@ -80,7 +83,8 @@ describeWith(toBuildC, "AUTH_SYS credentials", () => {
     const { lines } = await runPeer(programs.rawClient, args);
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({ stat: 0, flavor: 1 });
     const { stamp: _, ...rest } = workstation;
-    expect(who.seen).toEqual([{ flavor: "sys", verified: false, ...rest, stamp: expect.any(Number) as number }]);
+    const stamp = expect.any(Number) as number;
+    expect(who.seen).toEqual([{ flavor: "sys", verified: false, principal, ...rest, stamp }]);
   });
 
   it("are nobody's where a C client sends AUTH_NONE", async () => {
@@ -148,10 +152,14 @@ describe("AUTH_SHORT between farcall and farcall", () => {
       const address = await who.server.listen(
         scheme.startsWith("memory") ? `${scheme}://who` : `${scheme}://127.0.0.1:0`,
       );
-      await using client = await connectOnc(WhoV1, address, { auth: clientAuthSys(workstation), network });
+      await using client = await connectOnc(WhoV1, address, {
+        auth: clientAuthSys(workstation),
+        network,
+        session: "off",
+      });
       for (let i = 0; i < 3; i++) await client.note();
       expect(flavors).toEqual([1, 2, 2]);
-      expect(who.seen).toEqual(Array(3).fill({ flavor: "sys", verified: false, ...workstation }));
+      expect(who.seen).toEqual(Array(3).fill({ flavor: "sys", verified: false, principal, ...workstation }));
     },
   );
 
@@ -163,7 +171,7 @@ describe("AUTH_SHORT between farcall and farcall", () => {
       await using who = await whoServer({ auth, network });
       const address = await who.server.listen(`${scheme}://who`);
       const open = (uid: number): Promise<Client<Who>> =>
-        connectOnc(WhoV1, address, { auth: clientAuthSys({ ...workstation, uid }), network });
+        connectOnc(WhoV1, address, { auth: clientAuthSys({ ...workstation, uid }), network, session: "off" });
       await using first = await open(1);
       await using second = await open(2);
       await first.note();

@@ -146,7 +146,7 @@ describe("a farcall client", () => {
       if (bytes.length < 4 + length) return;
       socket.write(fragment(fromHex(words(bytes.readUInt32BE(4), 1, 0, 0, 0, 0, length)), true));
     });
-    await using client = await connectClient(SumV1, peer.address);
+    await using client = await connectClient(SumV1, peer.address, { session: "off" });
     const size = 1_000_000;
     expect(await client.size(new Uint8Array(size))).toBe(40 + 4 + size);
     expect(peer.received.readUInt32BE()).toBe(0x8000_0000 + 40 + 4 + size);
@@ -162,7 +162,7 @@ describe("a farcall client", () => {
       ]);
       for (const piece of [...pieces, fragment(new Uint8Array(0), true)]) socket.write(piece);
     });
-    await using client = await connectClient(SumV1, peer.address);
+    await using client = await connectClient(SumV1, peer.address, { session: "off" });
     expect(await client.add(40, 2)).toBe(42);
   });
 

@@ -79,7 +79,7 @@ describeWith(toBuildC, "calls that are not replied to", () => {
     await server.close();
 
     await using peer = await startPeer(programs.onewayServer);
-    await using client = await connect(NotesV1, peer.address("udp"));
+    await using client = await connect(NotesV1, peer.address("udp"), { session: "off" });
     for (const value of [1, 2, 3]) await client.note(value);
     expect(await client.count()).toBe(3);
     expect(peer.lines).toEqual(["note 1", "note 2", "note 3", "count 3"]);

@@ -155,7 +155,7 @@ describe("a farcall client and a farcall server", () => {
   ] as const)("exchange opaque data up to the limit over %s", async (transport, size) => {
     const address = transport === "memory" ? "memory://sizes" : listenAddress(transport);
     await using server = await everyTypeServer(address);
-    await using client = await connectEveryType(server.address);
+    await using client = await connectEveryType(server.address, { session: "off" });
     expect(await client.consume(pattern(size))).toBe(size);
     expect(Buffer.compare(await client.echoOpaque(pattern(size)), pattern(size))).toBe(0);
   });
@@ -163,7 +163,7 @@ describe("a farcall client and a farcall server", () => {
   it("name the size where a call or a reply is too large for a datagram", async () => {
     const errors: unknown[] = [];
     await using server = await everyTypeServer("udp://127.0.0.1:0", { onError: (error) => errors.push(error) });
-    await using client = await connectEveryType(server.address);
+    await using client = await connectEveryType(server.address, { session: "off" });
     await expect(client.consume(pattern(65_500))).rejects.toMatchObject({
       code: "invalid-argument",
       executed: "no",

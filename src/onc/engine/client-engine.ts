@@ -80,6 +80,11 @@ export abstract class ClientEngine {
     return this.pending.size - this.#sessionCalls.size;
   }
 
+  /** Whether calls wait for the session to be opened, or for places in it. */
+  protected get sessionFull(): boolean {
+    return this.#session?.full === true;
+  }
+
   /** Whether a producer should wait before it calls again. */
   abstract get full(): boolean;
 

@@ -51,7 +51,7 @@ export class DatagramClientEngine extends ClientEngine {
 
   /** Whether a producer should wait before it calls again. */
   get full(): boolean {
-    return this.#queuedBytes * 2 > this.#queueBytesMax;
+    return this.#queuedBytes * 2 > this.#queueBytesMax || this.sessionFull;
   }
 
   get stats(): ClientEngine["stats"] {

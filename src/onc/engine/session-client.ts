@@ -160,6 +160,11 @@ export class SessionClient {
     if (options.refusedBefore && options.mode === "auto" && !options.fifo) this.#state = "none";
   }
 
+  /** Whether further calls would only wait. */
+  get full(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** What the server gives; undefined without a session. */
   get facts(): OpenOk | undefined {
     return this.#state === "open" ? this.#session?.facts : undefined;

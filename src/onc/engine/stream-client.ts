@@ -90,7 +90,7 @@ export class StreamClientEngine extends ClientEngine {
 
   /** Whether a producer should wait before it calls again. */
   get full(): boolean {
-    return this.#queuedBytes * 2 > this.#queueBytesMax;
+    return this.#queuedBytes * 2 > this.#queueBytesMax || this.sessionFull;
   }
 
   get stats(): ClientEngine["stats"] {
@@ -118,7 +118,9 @@ export class StreamClientEngine extends ClientEngine {
 
   protected submit(call: ClientCall): void {
     const { link } = this;
-    if (link === undefined || link.congested || this.#queue.size > 0) {
+    // Calls that waited for a session come many at once, with nobody writing between them.
+    const loaded = link !== undefined && link.outbox.size >= outboxFlushBytes;
+    if (link === undefined || link.congested || loaded || this.#queue.size > 0) {
       this.#enqueue(call);
       return;
     }

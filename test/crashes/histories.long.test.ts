@@ -6,7 +6,14 @@ const callsOfAll = 100_000;
 describe("100,000 real calls while clients, server and store are killed", () => {
   it.each(plans)("$title", { timeout: 7_200_000 }, async ({ title, ...plan }) => {
     const calls = callsOfAll / plans.length;
-    const { violations, kills, endings } = await play({ ...plan, calls, window: 32, calmMs: 1_500, seed: 2 });
+    const { violations, kills, endings } = await play({
+      ...plan,
+      calls,
+      window: 32,
+      paceMs: 250,
+      calmMs: 500,
+      seed: 2,
+    });
     // Into the report: what was survived.
     process.stderr.write(`${title}: ${JSON.stringify(kills)} ${JSON.stringify(endings)}\n`);
     expect(violations).toEqual([]);

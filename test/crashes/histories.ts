@@ -27,6 +27,8 @@ export interface Plan {
   readonly calls: number;
   /** Calls that each client has under way at once; default 8. */
   readonly window?: number | undefined;
+  /** The mean pause of each of them between two calls, in milliseconds; default 30. */
+  readonly paceMs?: number | undefined;
   /** The longest pause between two strikes, in milliseconds; default 150, and 20 more. */
   readonly calmMs?: number | undefined;
   readonly seed: number;
@@ -59,8 +61,6 @@ export interface Outcome extends Verdict {
 const strikes: readonly (keyof Kills)[] = ["server", "client", "store", "server", "frozen", "store", "client"];
 
 const clients = 3;
-/** Between two calls of a task, on average: so that a second of the machine's is not a thousand calls without a crash. */
-const paceMs = 30;
 const timeoutsMs = [150, 500, 1_500];
 /** How much later than its deadline a call may end on a machine that does other things too. */
 const graceMs = 20_000;
@@ -194,7 +194,8 @@ class World implements AsyncDisposable {
         from: worker.from,
         to: worker.to,
         window: this.#plan.window ?? 8,
-        paceMs,
+        // So that a second of the machine's is not a thousand calls without a crash.
+        paceMs: this.#plan.paceMs ?? 30,
         procedures: this.#plan.procedures,
         session: this.#plan.session,
         timeoutsMs,

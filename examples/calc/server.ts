@@ -4,9 +4,7 @@ import { parseArgs } from "node:util";
 import { RpcError, Server } from "farcall";
 import { CalcV1, DivisionStatus } from "./calc.js";
 
-const { values } = parseArgs({
-  options: { port: { type: "string", default: "20101" }, unix: { type: "string" } },
-});
+const values = options();
 
 const server = new Server();
 server.export(CalcV1, {
@@ -35,4 +33,13 @@ try {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => void server.close({ drainMs: 1_000 }));
+}
+
+function options(): { port: string; unix?: string } {
+  try {
+    return parseArgs({ options: { port: { type: "string", default: "20101" }, unix: { type: "string" } } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\nusage: calc [--port PORT] [--unix PATH]`);
+    process.exit(2);
+  }
 }

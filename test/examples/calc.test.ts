@@ -7,16 +7,16 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const npm = ["run", "--silent"];
 
 // The commands are npm's, whose name on Windows is another.
-describe.skipIf(process.platform === "win32")("the calculator", () => {
-  beforeAll(() => {
-    // What the commands do themselves; here, so that none of the tests takes the time.
-    const { status, stderr } = spawnSync(process.execPath, ["scripts/ensure.mjs", "examples"], {
-      cwd: root,
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(stderr);
+beforeAll(() => {
+  // What the commands do themselves; here, so that none of the tests takes the time.
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/ensure.mjs", "examples"], {
+    cwd: root,
+    encoding: "utf8",
   });
+  if (status !== 0) throw new Error(stderr);
+});
 
+describe.skipIf(process.platform === "win32")("the calculator", () => {
   it.each([
     ["npm is told to end", (npm: Running) => process.kill(npm.pid, "SIGTERM")],
     ["npm is killed", (npm: Running) => process.kill(npm.pid, "SIGKILL")],
@@ -48,6 +48,22 @@ describe.skipIf(process.platform === "win32")("the calculator", () => {
     expect(second.code).toBe(1);
     expect(second.stderr).toMatch(/cannot listen on .*EADDRINUSE/);
     expect(second.stderr).not.toContain("    at ");
+  });
+});
+
+describe.skipIf(process.platform === "win32")("the examples", () => {
+  it.each([
+    ["calc/server.js", ["--nope"], "Unknown option '--nope'"],
+    ["calc/server.js", ["--port"], "Option '--port <value>' argument missing"],
+    ["vxi11/server.js", ["--nope"], "Unknown option '--nope'"],
+    ["vxi11/server.js", ["--port", "x"], "--port is a number up to 65535, not x"],
+    ["nfs-server/main.js", ["--nope"], "Unknown option '--nope'"],
+  ])("say what is wrong with an option, and how they are used: %s %j", async (script, args, problem) => {
+    const { code, stderr } = await run(process.execPath, [`.build/examples/${script}`, ...args], { cwd: root });
+    expect(code).toBe(2);
+    expect(stderr).toContain(problem);
+    expect(stderr).toMatch(/^usage: /m);
+    expect(stderr).not.toContain("    at ");
   });
 });
 

@@ -114,6 +114,7 @@ export type Client<C, More = unknown> = {
      *
      * @param procedure the call's
      * @param error what it failed with, from this client
+     * @throws RpcError `invalid-argument` for what is no such error, and `closed`; whoever cannot be asked leaves it `unknown`
      */
     $settle<K extends keyof C>(
       procedure: K,

@@ -385,8 +385,10 @@ export class OncChannel {
         const settlement = session.settlement(result, asked.target, this.address);
         if (settlement !== undefined) return settlement;
       } catch (failure) {
-        if (!(failure instanceof RpcError) || !mayPass(failure.code) || failure.code === "closed") throw failure;
+        if (!(failure instanceof RpcError) || failure.code === "closed") throw failure;
         reason = failure.message;
+        // That the question was refused says nothing about the call.
+        if (!mayPass(failure.code)) return { executed: "unknown", reason };
       }
       if (this.#now() + pauseMs >= deadline) return { executed: "unknown", reason };
       await sleep(this.#clock, pauseMs);

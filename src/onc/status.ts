@@ -88,3 +88,11 @@ const clntStatTexts: readonly string[] = [
 export function clntStatus(stat: ClntStat, more: Partial<ProtocolStatus> = {}): ProtocolStatus {
   return { number: stat, text: `RPC: ${clntStatTexts[stat]}`, ...more };
 }
+
+/**
+ * Whether a refusal of a version names that version among those that are served. Nobody answers so: the call or its answer
+ * was damaged on the way, and what the answer says is no evidence.
+ */
+export function contradictsItself(low: number, high: number, version: number): boolean {
+  return version === low || version === high;
+}

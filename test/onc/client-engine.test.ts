@@ -111,6 +111,13 @@ const success = (xid: number, value: number): string =>
 const endings: [name: string, rest: string, code: string, executed: string, status: number][] = [
   ["PROG_UNAVAIL", "00000001 00000000 00000000 00000000 00000001", "unimplemented", "no", 8],
   ["PROG_MISMATCH", "00000001 00000000 00000000 00000000 00000002 00000002 00000004", "unimplemented", "no", 9],
+  [
+    "PROG_MISMATCH that names the version among those that are served",
+    "00000001 00000000 00000000 00000000 00000002 00000001 00000003",
+    "bad-reply",
+    "unknown",
+    2,
+  ],
   ["PROC_UNAVAIL", "00000001 00000000 00000000 00000000 00000003", "unimplemented", "no", 10],
   ["GARBAGE_ARGS", "00000001 00000000 00000000 00000000 00000004", "bad-arguments", "no", 11],
   ["SYSTEM_ERR", "00000001 00000000 00000000 00000000 00000005", "server-error", "unknown", 12],
@@ -174,8 +181,8 @@ describe("a stream client's engine", () => {
     const { engine, call } = streamClient();
     const link = engine.opened(0);
     const [versions, denied] = [call(1), call(2)];
-    engine.data(link, bytesOf(record(reply(1, endings[1]?.[1] ?? ""))), 0);
-    engine.data(link, bytesOf(record(reply(2, endings[6]?.[1] ?? ""))), 0);
+    engine.data(link, bytesOf(record(reply(1, endings.find(([name]) => name === "PROG_MISMATCH")?.[1] ?? ""))), 0);
+    engine.data(link, bytesOf(record(reply(2, endings.find(([name]) => name === "AUTH_ERROR")?.[1] ?? ""))), 0);
     expect(versions.error?.status).toMatchObject({ low: 2, high: 4, text: "RPC: Program/version mismatch" });
     expect(versions.error?.message).toContain("versions 2 to 4");
     expect(denied.error?.status).toMatchObject({ why: { number: 5, text: "AUTH_TOOWEAK" } });

@@ -13,9 +13,10 @@ import { explainDecode, XdrReader, XdrWriter } from "../../xdr/index.js";
 import { explainArgs } from "../args.js";
 import type { ClientAuth } from "../auth/index.js";
 import { type Refusal, ReplyHeader, writeCallHeader, writeOpaqueAuth } from "../message.js";
-import { authStatName, ClntStat, clntStatus } from "../status.js";
+import { authStatName, ClntStat, clntStatus, contradictsItself } from "../status.js";
 import { type AttemptFailure, type CallTarget, ClientCall, inOrder, type RepeatReason } from "./client-call.js";
 import { remainingMs, SessionClient, type SessionClientOptions, sessionCallTarget } from "./session-client.js";
+import { damagedRefusal } from "./session-outcome.js";
 
 /** Most calls of one client that may wait for an answer at once, unless a user says otherwise. */
 export const pendingCallsMax = 65_536;
@@ -476,6 +477,13 @@ export abstract class ClientEngine {
   }
 
   #refused(call: ClientCall, refusal: Refusal, now: number): void {
+    const { version } = call.target;
+    if (refusal.stat === "PROG_MISMATCH" && contradictsItself(refusal.low, refusal.high, version)) {
+      call.add("unknown");
+      return this.fail(call, now, "bad-reply", damagedRefusal(refusal.low, refusal.high, version), {
+        status: clntStatus(ClntStat.RPC_CANTDECODERES),
+      });
+    }
     // SYSTEM_ERR says that something failed, not whether the procedure had run.
     call.add(refusal.stat === "SYSTEM_ERR" ? "unknown" : "no");
     switch (refusal.stat) {

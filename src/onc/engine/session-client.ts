@@ -25,7 +25,7 @@ import {
 } from "../session/session.js";
 import { ClntStat, clntStatus } from "../status.js";
 import { type AttemptFailure, type CallFailure, type CallTarget, ClientCall, isOnce } from "./client-call.js";
-import { readFailure } from "./session-outcome.js";
+import { type OutcomeFailure, readFailure } from "./session-outcome.js";
 
 // The session as its client lives it: offered with the first call, refused by servers that do not have it, found stale by
 // servers that have started again. Calls wait here for their places and for news of their earlier transmissions.
@@ -316,8 +316,7 @@ export class SessionClient {
         }
       }
       if ((r.uint() & DONE_STATEFUL) !== 0) seat.session.stateful = true;
-      const length = r.uint();
-      if (length !== r.remaining) r.fail(`${r.remaining} bytes of result are not the ${length} that are announced`);
+      checkLength(r);
       call.answered = true;
       return true;
     }
@@ -381,10 +380,18 @@ export class SessionClient {
     };
     const failed = (error: RpcError): void => {
       if (!still()) return;
+      // Silence, or what cannot be read, is no answer: the call's own deadline says how long it is worth asking.
+      if (isNoAnswer(error)) return this.#askLater(question);
       const message = `the session is gone, and nobody could be asked whether the call ran: ${error.message}`;
       this.#port.fail(call, { code: "unavailable", message, details: { cause: error } });
     };
     this.#port.start(this.statusCall(question.seat, this.#port.now, call.deadline, answered, failed));
+  }
+
+  #askLater(question: Question): void {
+    question.pause = Math.min(question.pause * 2, pollMs.most);
+    question.due = this.#port.now + question.pause;
+    this.#wakeAt(question.due);
   }
 
   /** STATUS has an answer about a call that is still wanted. */
@@ -400,9 +407,7 @@ export class SessionClient {
       case CallFate.FATE_RUNNING:
       case CallFate.FATE_UNSEEN:
       case CallFate.FATE_NO_STORE:
-        question.pause = Math.min(question.pause * 2, pollMs.most);
-        question.due = this.#port.now + question.pause;
-        return this.#wakeAt(question.due);
+        return this.#askLater(question);
       default: {
         const { executed, message } = fateTexts[result.fate];
         call.answered = true;
@@ -448,7 +453,11 @@ export class SessionClient {
     return this.#unsettled.get(error);
   }
 
-  /** What STATUS says of a call that has ended, in the words of its client; undefined when it will say more later. */
+  /**
+   * What STATUS says of a call that has ended, in the words of its client; undefined when it will say more later.
+   *
+   * @throws RpcError `bad-reply` for an outcome that cannot be read, which is no answer
+   */
   settlement(result: StatusResult, target: CallTarget, peer: string): Settlement<unknown> | undefined {
     switch (result.fate) {
       case CallFate.FATE_FENCED:
@@ -496,7 +505,8 @@ export class SessionClient {
       this.#tellOpen();
       this.#seatWaiting();
     } else {
-      this.#none(result.retryAfter);
+      // However long that is: a server asks for seconds.
+      this.#none(Math.min(result.retryAfter, askAgainMs));
     }
   }
 
@@ -525,6 +535,13 @@ export class SessionClient {
         }
         // The connection was lost. Once may be chance; a server that hangs up whenever it is asked should not be asked.
         return this.#none(this.#unanswered++ === 0 ? 0 : askAgainMs * 2 ** Math.min(this.#unanswered, 10));
+      case "bad-reply":
+      case "bad-arguments":
+        // The question or its answer was damaged on the way: that is no refusal, but the silence of another kind.
+        if (!this.#hasSessions && this.#needed === undefined)
+          return this.#none(askAgainMs * 2 ** Math.min(this.#unanswered++, 10));
+        this.#openAt = this.#port.now + Math.min(pollMs.first * 2 ** this.#unanswered++, pollMs.most);
+        return this.#openAgain();
       default:
         this.#options.onRefused();
         this.#none(Number.POSITIVE_INFINITY);
@@ -646,20 +663,58 @@ function unopened(message: string): CallFailure {
   return { code: "unavailable", message, details: { status: clntStatus(ClntStat.RPC_CANTRECV) } };
 }
 
-/** Reads a kept outcome. */
+/**
+ * Reads a kept outcome.
+ *
+ * @throws RpcError `bad-reply` when it does not say what became of the call
+ */
 function settle(r: XdrReader, target: CallTarget, peer: string): Settlement<unknown> {
-  const status = r.uint() as CallStatus;
-  if (status === CallStatus.CALL_DONE || status === CallStatus.CALL_EXPLAINED) {
-    // Its times, then its flags and its length.
-    for (let skip = status === CallStatus.CALL_EXPLAINED ? 6 : 2; skip > 0; skip--) r.uint();
-    const value = target.result.decode(r);
-    r.finish();
-    return { executed: "yes", ok: true, value };
+  let failure: OutcomeFailure | undefined;
+  try {
+    failure = settledFailure(r, target);
+  } catch (error) {
+    const message = `${target.name} to ${peer}: what became of the call cannot be decoded: ${text(error)}`;
+    throw new RpcError("bad-reply", message, { executed: "unknown", peer, cause: error });
   }
-  const { executed, code, message } = readFailure(r, status, target);
+  if (failure === undefined) {
+    try {
+      const value = target.result.decode(r);
+      r.finish();
+      return { executed: "yes", ok: true, value };
+    } catch (error) {
+      const message = `the result cannot be decoded: ${text(error)}`;
+      return { executed: "yes", ok: false, error: outcomeError("bad-reply", message, target, peer) };
+    }
+  }
+  const { executed, code, message } = failure;
   if (executed === "unknown") return { executed, reason: message };
   if (executed === "no") return { executed };
   return { executed, ok: false, error: outcomeError(code, message, target, peer) };
+}
+
+/** Reads a kept outcome up to its result; gives the failure of a call that has none. */
+function settledFailure(r: XdrReader, target: CallTarget): OutcomeFailure | undefined {
+  const status = r.uint() as CallStatus;
+  if (status !== CallStatus.CALL_DONE && status !== CallStatus.CALL_EXPLAINED) {
+    const failure = readFailure(r, status, target);
+    r.finish();
+    return failure;
+  }
+  // Its times, and its flags.
+  for (let skip = status === CallStatus.CALL_EXPLAINED ? 5 : 1; skip > 0; skip--) r.uint();
+  checkLength(r);
+  return undefined;
+}
+
+/** Reads the length of a result, which is all that is left. */
+function checkLength(r: XdrReader): void {
+  const length = r.uint();
+  if (length !== r.remaining) r.fail(`${r.remaining} bytes of result are not the ${length} that are announced`);
+}
+
+/** Whether a failure to ask leaves the question open: nothing came back, or what came back cannot be read. */
+function isNoAnswer({ code }: RpcError): boolean {
+  return code === "deadline-exceeded" || code === "bad-reply" || code === "bad-arguments";
 }
 
 function outcomeError(code: RpcErrorCode, message: string, { name }: CallTarget, peer: string): RpcError {
@@ -685,3 +740,7 @@ const fateTexts: Readonly<
   [CallFate.FATE_UNSEEN]: { executed: "unknown", message: "the call has not arrived yet" },
   [CallFate.FATE_NO_STORE]: { executed: "unknown", message: "the server cannot reach its store of replies" },
 };
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,7 +1,7 @@
 import type { Executed, RpcErrorCode } from "../../model/index.js";
 import type { XdrReader } from "../../xdr/index.js";
 import { CallStatus } from "../session/session.js";
-import { AcceptStat, authStatName, ClntStat, clntStatus } from "../status.js";
+import { AcceptStat, authStatName, ClntStat, clntStatus, contradictsItself } from "../status.js";
 import type { CallFailure, CallTarget } from "./client-call.js";
 
 /** A call of a session that has no result. */
@@ -85,12 +85,20 @@ function failure(executed: Executed, code: RpcErrorCode, message: string, stat: 
   return { executed, code, message, details: { status: clntStatus(stat) } };
 }
 
+/** What is said of a refusal that contradicts itself. */
+export function damagedRefusal(low: number, high: number, version: number): string {
+  return `the reply refuses version ${version} and says that ${low} to ${high} are served: it, or the call, was damaged`;
+}
+
 /** RFC 5531's own refusals, of the call inside. */
 function refused(stat: number, low: number, high: number, { program, version, procedure }: CallTarget): OutcomeFailure {
   switch (stat) {
     case AcceptStat.PROG_UNAVAIL:
       return failure("no", "unimplemented", `the server does not serve program ${program}`, ClntStat.RPC_PROGUNAVAIL);
     case AcceptStat.PROG_MISMATCH: {
+      if (contradictsItself(low, high, version)) {
+        return failure("unknown", "bad-reply", damagedRefusal(low, high, version), ClntStat.RPC_CANTDECODERES);
+      }
       const message = `the server serves versions ${low} to ${high} of program ${program}, not version ${version}`;
       const status = clntStatus(ClntStat.RPC_PROGVERSMISMATCH, { low, high });
       return { executed: "no", code: "unimplemented", message, details: { status } };

@@ -95,7 +95,7 @@ async function addressOf(option: string, text: string): Promise<CompleteAddress>
 async function catalogueOf(files: readonly string[], flags: TraceFlags): Promise<Catalogue> {
   const { Catalogue } = await import("./trace/catalogue.js");
   const { sessionService } = await import("./trace/session-program.js");
-  const { PortMapperV2, RpcbindV3, RpcbindV4 } = await import("../binder/rpcbind/program.js");
+  const { RpcbindV2, RpcbindV3, RpcbindV4 } = await import("../binder/rpcbind/rpcbind.js");
   const { loadInterface, LoadError } = await import("../idl/index.js");
   const catalogue = new Catalogue();
   for (const file of files) {
@@ -111,6 +111,6 @@ async function catalogueOf(files: readonly string[], flags: TraceFlags): Promise
     }
   }
   // Files come first: they may know more of it.
-  for (const service of [sessionService, RpcbindV4, RpcbindV3, PortMapperV2]) catalogue.add(service);
+  for (const service of [sessionService, RpcbindV4, RpcbindV3, RpcbindV2]) catalogue.add(service);
   return catalogue;
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { Server } from "farcall";
 import { oncProgram } from "farcall/onc";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type MappingList, PortMapperV2, RpcbindV3, type RpcbList } from "../../src/binder/rpcbind/program.js";
+import { type MappingList, RpcbindV2, RpcbindV3, type RpcbList } from "../../src/binder/rpcbind/rpcbind.js";
 import { startTcpPeer } from "../support/bare-peers.js";
 import { buildPeer, programs } from "../support/c-peers.js";
 import { buildChild } from "../support/children.js";
@@ -10,6 +10,7 @@ import { buildCli, farcall } from "../support/cli.js";
 import { run } from "../support/processes.js";
 import { fragment, fromHex, opaqueHex, words } from "../support/raw-messages.js";
 import { describeWith, toBuildC } from "../support/requirements.js";
+import { handlersOf } from "../support/rpcbind-handlers.js";
 import { forRpcbind, runInRpcbindNamespace } from "../support/rpcbind-namespace.js";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -113,10 +114,10 @@ describeWith(["unshare", "ip", "namespaces"], "farcall info where no rpcbind lis
 });
 
 describe("farcall info and a rpcbind at an address of its own", () => {
-  const entry = { program: 4711, version: 2, netid: "tcp", address: "127.0.0.1.8.1", owner: "me" };
-  const refuse = { set: () => false, unset: () => false };
-  const v3 = (list: RpcbList | null) => ({ ...refuse, getAddr: () => "", dump: () => list });
-  const v2 = (list: MappingList | null) => ({ ...refuse, getPort: () => 0, dump: () => list });
+  const entry = { prog: 4711, vers: 2, netid: "tcp", addr: "127.0.0.1.8.1", owner: "me" };
+  const row = { program: 4711, version: 2, netid: "tcp", address: "127.0.0.1.8.1", owner: "me" };
+  const v3 = (list: RpcbList | null) => handlersOf(RpcbindV3, { dump: () => list });
+  const v2 = (list: MappingList | null) => handlersOf(RpcbindV2, { dump: () => list });
 
   async function serving(server: Server, use: (address: string) => Promise<void>): Promise<void> {
     try {
@@ -128,8 +129,8 @@ describe("farcall info and a rpcbind at an address of its own", () => {
 
   it("prints JSON on one line", async () => {
     const server = new Server()
-      .export(RpcbindV3, v3({ map: entry, next: { map: { ...entry, netid: "udp", version: 1 }, next: null } }))
-      .export(PortMapperV2, v2({ map: { program: 4711, version: 2, protocol: 6, port: 2049 }, next: null }));
+      .export(RpcbindV3, v3({ map: entry, next: { map: { ...entry, netid: "udp", vers: 1 }, next: null } }))
+      .export(RpcbindV2, v2({ map: { prog: 4711, vers: 2, prot: 6, port: 2049 }, next: null }));
     await serving(server, async (address) => {
       const say = async (...args: string[]) => JSON.parse((await farcall(["info", ...args, address, "--json"])).stdout);
       expect(await say("-p")).toEqual([{ program: 4711, version: 2, protocol: "tcp", port: 2049, service: null }]);
@@ -137,14 +138,14 @@ describe("farcall info and a rpcbind at an address of its own", () => {
         { program: 4711, versions: [1, 2], netids: ["udp", "tcp"], service: null, owner: "me" },
       ]);
       expect(await say()).toEqual([
-        { ...entry, service: null },
-        { ...entry, netid: "udp", version: 1, service: null },
+        { ...row, service: null },
+        { ...row, netid: "udp", version: 1, service: null },
       ]);
     });
   });
 
   it("says when nothing is registered", async () => {
-    await serving(new Server().export(PortMapperV2, v2(null)).export(RpcbindV3, v3(null)), async (address) => {
+    await serving(new Server().export(RpcbindV2, v2(null)).export(RpcbindV3, v3(null)), async (address) => {
       for (const args of [[], ["-p"], ["-s"]]) {
         expect(await farcall(["info", ...args, address])).toEqual({
           code: 0,
@@ -157,10 +158,10 @@ describe("farcall info and a rpcbind at an address of its own", () => {
 
   it("asks a port mapper of version 2 in its own words, where there is no other", async () => {
     const mappings = v2({
-      map: { program: 7, version: 1, protocol: 17, port: 2049 },
-      next: { map: { program: 7, version: 1, protocol: 132, port: 80 }, next: null },
+      map: { prog: 7, vers: 1, prot: 17, port: 2049 },
+      next: { map: { prog: 7, vers: 1, prot: 132, port: 80 }, next: null },
     });
-    await serving(new Server().export(PortMapperV2, mappings), async (address) => {
+    await serving(new Server().export(RpcbindV2, mappings), async (address) => {
       const { stdout } = await farcall(["info", address]);
       expect(stdout.split("\n").slice(1)).toEqual([
         "         7    1    udp       0.0.0.0.8.1            -          unknown",
@@ -179,7 +180,7 @@ describe("farcall info and a rpcbind at an address of its own", () => {
   });
 
   it("prints versions above 2^31, of which rpcinfo makes negative numbers", async () => {
-    const late = { ...entry, version: 4_000_000_000 };
+    const late = { ...entry, vers: 4_000_000_000 };
     await serving(new Server().export(RpcbindV3, v3({ map: late, next: null })), async (address) => {
       expect((await farcall(["info", "-s", address])).stdout).toMatch(/^ {6}4711 {2}4000000000tcp {30}-/m);
     });
@@ -187,7 +188,7 @@ describe("farcall info and a rpcbind at an address of its own", () => {
 
   it("lists 20,000 programs", async () => {
     let list: RpcbList | null = null;
-    for (let program = 20_000; program > 0; program--) list = { map: { ...entry, program }, next: list };
+    for (let program = 20_000; program > 0; program--) list = { map: { ...entry, prog: program }, next: list };
     await serving(new Server().export(RpcbindV3, v3(list)), async (address) => {
       const { stdout } = await farcall(["info", "-s", address]);
       expect(stdout.trimEnd().split("\n")).toHaveLength(20_001);

@@ -261,7 +261,7 @@ describe("farcall trace", () => {
     await using server = await everyTypeServer("tcp://127.0.0.1:0");
     await using tracer = await trace("tcp://127.0.0.1:0", server.address);
     await farcall(["info", "-s", tracer.address]);
-    expect((await tracer.lines())[1]).toBe("#1 → RPCBPROG/3.dump() xid=X");
+    expect((await tracer.lines())[1]).toBe("#1 → RPCBIND/3.dump() xid=X");
   });
 
   it.each([

@@ -13,10 +13,13 @@ it.each(files.sort())("the committed stub of %s is what the compiler makes of it
   expect({ stale, failed }).toEqual({ stale: [], failed: [] });
 });
 
-it("the committed stubs of farcall's own programs are what the compiler makes of them", () => {
-  const source = fileURLToPath(new URL("../../src/onc/session/session.x", import.meta.url));
-  const imports = { "farcall/xdr": "../../xdr/index.js" };
-  const { unchanged, diagnostics } = generateFiles({ files: [source], codecsOnly: true, imports, check: true });
+it.each([
+  ["onc/session/session.x", true],
+  ["binder/rpcbind/rpcbind.x", false],
+] as const)("the committed stub of farcall's own %s is what the compiler makes of it", (file, codecsOnly) => {
+  const source = fileURLToPath(new URL(`../../src/${file}`, import.meta.url));
+  const imports = { "farcall/xdr": "../../xdr/index.js", "farcall/onc": "../../onc/index.js" };
+  const { unchanged, diagnostics } = generateFiles({ files: [source], codecsOnly, imports, check: true });
   expect(diagnostics.map(formatDiagnostic)).toEqual([]);
   expect(unchanged).toEqual([source.replace(/x$/, "ts")]);
 });

@@ -5,8 +5,9 @@ import { parseAddress } from "../../net/index.js";
 import { connectOnc } from "../../onc/client.js";
 import type { OncService } from "../../onc/program.js";
 import { ClntStat, clntStatus } from "../../onc/status.js";
-import { PortMapperV2, protocolNumber, type Rpcb, type Rpcbind, RpcbindV3, RpcbindV4, rpcbindPort } from "./program.js";
-import { netidOf, portOfUniversalAddress, toUniversalAddress } from "./uaddr.js";
+import { netidOf, portOfUniversalAddress, protocolNumber, toUniversalAddress } from "../registry/uaddr.js";
+import { RPCBIND_PORT, type Rpcb, RpcbindV2 } from "./rpcbind.js";
+import { ByAddressV3, ByAddressV4, type RpcbindByAddress } from "./versions.js";
 
 /** What was registered, and where. */
 export interface Registration {
@@ -32,7 +33,7 @@ export async function registerAll(
   const entries = services.flatMap(({ program, version }) =>
     addresses.flatMap((address) => {
       const place = placeOf(address);
-      return place === undefined ? [] : [{ program, version, owner, ...place }];
+      return place === undefined ? [] : [{ prog: program, vers: version, owner, ...place }];
     }),
   );
   if (entries.length === 0) {
@@ -42,11 +43,11 @@ export async function registerAll(
   const done: Registration[] = [];
   await withBinder(binder, async (client, address) => {
     for (const entry of entries) {
-      await client.unset({ ...entry, address: "" });
+      await client.unset({ ...entry, addr: "" });
       if (!(await client.set(entry))) {
         throw new RpcError(
           "denied",
-          `the rpcbind at ${address} refuses program ${entry.program} version ${entry.version} over ${entry.netid}: somebody else has registered it`,
+          `the rpcbind at ${address} refuses program ${entry.prog} version ${entry.vers} over ${entry.netid}: somebody else has registered it`,
           { executed: "no", peer: address },
         );
       }
@@ -61,35 +62,35 @@ export async function unregisterAll(registrations: readonly Registration[]): Pro
   const [first] = registrations;
   if (first === undefined) return;
   await withBinder(first.binder, async (client) => {
-    for (const { entry } of registrations) await client.unset({ ...entry, address: "" });
+    for (const { entry } of registrations) await client.unset({ ...entry, addr: "" });
   });
 }
 
 /** The netid and universal address of an address; undefined where rpcbind knows no such kind. */
-function placeOf(text: string): Pick<Rpcb, "netid" | "address"> | undefined {
+function placeOf(text: string): Pick<Rpcb, "netid" | "addr"> | undefined {
   const address = parseAddress(text);
-  if (address.scheme === "unix") return { netid: "local", address: address.path };
+  if (address.scheme === "unix") return { netid: "local", addr: address.path };
   if (address.scheme !== "tcp" && address.scheme !== "udp") return undefined;
   return {
     netid: netidOf(address.scheme, address.host),
-    address: toUniversalAddress(address.host, address.port ?? 0),
+    addr: toUniversalAddress(address.host, address.port ?? 0),
   };
 }
 
-type Registrar = Pick<Client<Rpcbind>, "set" | "unset">;
+type Registrar = Pick<Client<RpcbindByAddress>, "set" | "unset">;
 
 /** Finds a way to the rpcbind of this machine, and the highest version that it serves. */
 async function withBinder(
   given: string | undefined,
   work: (client: Registrar, address: string) => Promise<void>,
 ): Promise<void> {
-  const loopback = `tcp://127.0.0.1:${rpcbindPort}`;
+  const loopback = `tcp://127.0.0.1:${RPCBIND_PORT}`;
   const address = given ?? (existsSync(rpcbindSocket) ? `unix:${rpcbindSocket}` : loopback);
-  for (const service of [RpcbindV4, RpcbindV3]) {
+  for (const service of [ByAddressV4, ByAddressV3]) {
     await using client = await reach(service, address);
     if (await serves(client)) return await work(client, address);
   }
-  await using client = await reach(PortMapperV2, address);
+  await using client = await reach(RpcbindV2, address);
   await work(portMapperAsRegistrar(client), address);
 }
 
@@ -107,7 +108,7 @@ async function reach<C>(service: OncService<C>, address: string): Promise<Client
   }
 }
 
-async function serves(client: Client<Rpcbind>): Promise<boolean> {
+async function serves(client: Pick<Client<object>, "$ping">): Promise<boolean> {
   try {
     await client.$ping();
     return true;
@@ -118,10 +119,10 @@ async function serves(client: Client<Rpcbind>): Promise<boolean> {
 }
 
 /** Version 2 knows TCP and UDP over IPv4 only; what it cannot say counts as refused. */
-function portMapperAsRegistrar(client: Client<typeof PortMapperV2 extends OncService<infer C> ? C : never>): Registrar {
-  const mappingOf = ({ program, version, netid, address }: Rpcb): Parameters<typeof client.set>[0] | undefined => {
+function portMapperAsRegistrar(client: Client<RpcbindV2>): Registrar {
+  const mappingOf = ({ prog, vers, netid, addr }: Rpcb): Parameters<typeof client.set>[0] | undefined => {
     if (netid !== "tcp" && netid !== "udp") return undefined;
-    return { program, version, protocol: protocolNumber[netid], port: portOfUniversalAddress(address) ?? 0 };
+    return { prog, vers, prot: protocolNumber[netid], port: portOfUniversalAddress(addr) ?? 0 };
   };
   return {
     async set(entry) {

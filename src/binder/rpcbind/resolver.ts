@@ -1,10 +1,12 @@
+import { isIP } from "node:net";
 import { type Client, type ResolveQuery, type Resolver, RpcError } from "../../model/index.js";
 import { formatIpAddress } from "../../net/index.js";
 import { connectOnc } from "../../onc/client.js";
 import type { OncService } from "../../onc/program.js";
 import { ClntStat, clntStatus } from "../../onc/status.js";
-import { PortMapperV2, protocolNumber, RpcbindV3, RpcbindV4, rpcbindPort } from "./program.js";
-import { netidOf, portOfUniversalAddress } from "./uaddr.js";
+import { netidOf, portOfUniversalAddress, protocolNumber, toUniversalAddress } from "../registry/uaddr.js";
+import { RPCBIND_PORT, RpcbindV2 } from "./rpcbind.js";
+import { ByAddressV3, ByAddressV4 } from "./versions.js";
 
 /** Asks a service at rpcbind's address, over the given transport; undefined when rpcbind does not serve that version. */
 async function ask<C, T>(
@@ -41,7 +43,7 @@ export const rpcbindResolver: Resolver = {
       const message = `rpcbind knows no ${transport} addresses; give the whole address`;
       throw new RpcError("invalid-argument", message, { executed: "no" });
     }
-    const binder = formatIpAddress(transport, host, rpcbindPort);
+    const binder = formatIpAddress(transport, host, RPCBIND_PORT);
     const port = await findPort(transport, host, program, version, binder, timeoutMs).catch((error: unknown) => {
       throw binderFailure(error, binder, program);
     });
@@ -65,9 +67,11 @@ async function findPort(
   binder: string,
   timeoutMs: number,
 ): Promise<number> {
-  const entry = { program, version, netid: netidOf(transport, host), address: "", owner: "" };
-  for (const service of [RpcbindV4, RpcbindV3]) {
-    const uaddr = await ask(service, binder, timeoutMs, (client) => client.getAddr(entry));
+  // The address tells which of its interfaces the answer is for, and keeps the question as long as the answer.
+  const addr = isIP(host) === 0 ? "" : toUniversalAddress(host, RPCBIND_PORT);
+  const entry = { prog: program, vers: version, netid: netidOf(transport, host), addr, owner: "" };
+  for (const service of [ByAddressV4, ByAddressV3]) {
+    const uaddr = await ask(service, binder, timeoutMs, (client) => client.getaddr(entry));
     if (uaddr === undefined) continue;
     if (uaddr === "") return 0;
     const port = portOfUniversalAddress(uaddr);
@@ -77,8 +81,8 @@ async function findPort(
       peer: binder,
     });
   }
-  const mapping = { program, version, protocol: protocolNumber[transport], port: 0 };
-  const port = await ask(PortMapperV2, binder, timeoutMs, (client) => client.getPort(mapping));
+  const mapping = { prog: program, vers: version, prot: protocolNumber[transport], port: 0 };
+  const port = await ask(RpcbindV2, binder, timeoutMs, (client) => client.getport(mapping));
   if (port !== undefined) return port;
   throw new RpcError("unimplemented", `${binder} serves none of rpcbind's versions 4, 3 and 2`, { executed: "no" });
 }

@@ -1,13 +1,7 @@
 import { existsSync } from "node:fs";
-import {
-  type Mapping,
-  PortMapperV2,
-  type Rpcb,
-  RpcbindV3,
-  RpcbindV4,
-  rpcbindPort,
-} from "../../binder/rpcbind/program.js";
-import { toUniversalAddress } from "../../binder/rpcbind/uaddr.js";
+import { toUniversalAddress } from "../../binder/registry/uaddr.js";
+import { type Mapping, RPCBIND_PORT, type Rpcb, RpcbindV2 } from "../../binder/rpcbind/rpcbind.js";
+import { ByAddressV3, ByAddressV4 } from "../../binder/rpcbind/versions.js";
 import { type Client, RpcError } from "../../model/index.js";
 import { formatIpAddress } from "../../net/index.js";
 import { connectOnc } from "../../onc/client.js";
@@ -22,19 +16,19 @@ const rpcbindSocket = "/run/rpcbind.sock";
 /** Where the rpcbind of a host listens; `host` may be an address in full, and is this machine where it is missing. */
 export function binderAddress(host: string | undefined): string {
   if (host === undefined) {
-    return existsSync(rpcbindSocket) ? `unix:${rpcbindSocket}` : formatIpAddress("tcp", "127.0.0.1", rpcbindPort);
+    return existsSync(rpcbindSocket) ? `unix:${rpcbindSocket}` : formatIpAddress("tcp", "127.0.0.1", RPCBIND_PORT);
   }
-  return /^\w+:\/|^unix:/.test(host) ? host : formatIpAddress("tcp", host, rpcbindPort);
+  return /^\w+:\/|^unix:/.test(host) ? host : formatIpAddress("tcp", host, RPCBIND_PORT);
 }
 
 /** All that the port mapper knows: TCP and UDP over IPv4. Throws `RpcError`. */
 export async function dumpMappings(address: string, timeoutMs: number): Promise<Mapping[]> {
-  return await ask(PortMapperV2, address, timeoutMs, async (client) => [...mapsOf(await client.dump())]);
+  return await ask(RpcbindV2, address, timeoutMs, async (client) => [...mapsOf(await client.dump())]);
 }
 
 /** All that rpcbind knows; by version 3, 4 or 2, in the order in which rpcinfo asks them. Throws `RpcError`. */
 export async function dumpEntries(address: string, timeoutMs: number): Promise<Rpcb[]> {
-  for (const service of [RpcbindV3, RpcbindV4]) {
+  for (const service of [ByAddressV3, ByAddressV4]) {
     try {
       return await ask(service, address, timeoutMs, async (client) => [...mapsOf(await client.dump())]);
     } catch (error) {
@@ -42,11 +36,11 @@ export async function dumpEntries(address: string, timeoutMs: number): Promise<R
     }
   }
   const mappings = await dumpMappings(address, timeoutMs);
-  return mappings.map(({ program, version, protocol, port }) => ({
-    program,
-    version,
-    netid: protocolName(protocol),
-    address: toUniversalAddress("0.0.0.0", port),
+  return mappings.map(({ prog, vers, prot, port }) => ({
+    prog,
+    vers,
+    netid: protocolName(prot),
+    addr: toUniversalAddress("0.0.0.0", port),
     owner: "unknown",
   }));
 }

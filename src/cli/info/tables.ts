@@ -1,4 +1,4 @@
-import type { Mapping, Rpcb } from "../../binder/rpcbind/program.js";
+import type { Mapping, Rpcb } from "../../binder/rpcbind/rpcbind.js";
 import { harmless } from "../harmless.js";
 import type { ServiceNames } from "./service-names.js";
 
@@ -25,7 +25,12 @@ export interface SummaryRow {
 }
 
 /** A version of a program over one transport. */
-export interface EntryRow extends Rpcb {
+export interface EntryRow {
+  readonly program: number;
+  readonly version: number;
+  readonly netid: string;
+  readonly address: string;
+  readonly owner: string;
   readonly service: string | null;
 }
 
@@ -39,29 +44,36 @@ export function protocolName(number: number): string {
 }
 
 export function mappingRows(mappings: readonly Mapping[], names: ServiceNames): MappingRow[] {
-  return mappings.map(({ program, version, protocol, port }) => ({
-    program,
-    version,
-    protocol: protocolName(protocol),
+  return mappings.map(({ prog, vers, prot, port }) => ({
+    program: prog,
+    version: vers,
+    protocol: protocolName(prot),
     port,
-    service: names.name(program) ?? null,
+    service: names.name(prog) ?? null,
   }));
 }
 
 export function entryRows(entries: readonly Rpcb[], names: ServiceNames): EntryRow[] {
-  return entries.map((entry) => ({ ...entry, service: names.name(entry.program) ?? null }));
+  return entries.map(({ prog, vers, netid, addr, owner }) => ({
+    program: prog,
+    version: vers,
+    netid,
+    address: addr,
+    owner,
+    service: names.name(prog) ?? null,
+  }));
 }
 
 /** One row a program, in the order in which programs appear; versions and netids last first, as rpcinfo has them. */
 export function summaryRows(entries: readonly Rpcb[], names: ServiceNames): SummaryRow[] {
   const rows = new Map<number, { versions: Set<number>; netids: Set<string>; owner: string }>();
-  for (const { program, version, netid, owner } of entries) {
-    let row = rows.get(program);
+  for (const { prog, vers, netid, owner } of entries) {
+    let row = rows.get(prog);
     if (row === undefined) {
       row = { versions: new Set(), netids: new Set(), owner };
-      rows.set(program, row);
+      rows.set(prog, row);
     }
-    row.versions.add(version);
+    row.versions.add(vers);
     row.netids.add(netid);
   }
   return [...rows].map(([program, { versions, netids, owner }]) => ({

@@ -1,5 +1,5 @@
 // What people write: interface files and addresses.
-import { portOfUniversalAddress } from "../../../src/binder/rpcbind/uaddr.js";
+import { portOfUniversalAddress } from "../../../src/binder/registry/uaddr.js";
 import { type CompileResult, compile } from "../../../src/idl/index.js";
 import { RpcError } from "../../../src/model/index.js";
 import { parseAddress } from "../../../src/net/address.js";

@@ -4,8 +4,9 @@ import { execFile } from "node:child_process";
 import { connect, type Handlers, type Procedure, RpcError, Server } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { int, nothing, string } from "farcall/xdr";
-import { PortMapperV2, type Rpcbind, RpcbindV3, RpcbindV4 } from "../../../src/binder/rpcbind/program.js";
+import { RpcbindV2, RpcbindV3, RpcbindV4 } from "../../../src/binder/rpcbind/rpcbind.js";
 import { callrpc, registerrpc, svc_exit, svc_run } from "../../../src/classic.js";
+import { handlersOf } from "../rpcbind-handlers.js";
 
 interface Twice {
   twice: Procedure<[value: number], number>;
@@ -73,27 +74,26 @@ const listed = async (): Promise<string[]> =>
 /** A rpcbind of our own, of some versions, with one registration. It notes which versions were asked. */
 async function fakeRpcbind(versions: readonly number[], port: number, asked: number[]): Promise<Server> {
   const server = new Server();
-  const byAddress = (version: number): Handlers<Rpcbind> => ({
+  const byAddress = (version: number): Pick<Handlers<RpcbindV4>, "set" | "unset" | "getaddr"> => ({
     set: () => true,
     unset: () => true,
-    dump: () => null,
-    getAddr(entry) {
+    getaddr(entry) {
       asked.push(version);
-      return entry.program === program ? `127.0.0.1.${port >> 8}.${port & 255}` : "";
+      return entry.prog === program ? `127.0.0.1.${port >> 8}.${port & 255}` : "";
     },
   });
-  if (versions.includes(4)) server.export(RpcbindV4, byAddress(4));
-  if (versions.includes(3)) server.export(RpcbindV3, byAddress(3));
+  if (versions.includes(4)) server.export(RpcbindV4, handlersOf(RpcbindV4, byAddress(4)));
+  if (versions.includes(3)) server.export(RpcbindV3, handlersOf(RpcbindV3, byAddress(3)));
   if (versions.includes(2)) {
-    server.export(PortMapperV2, {
+    const byPort: Partial<Handlers<RpcbindV2>> = {
       set: () => true,
       unset: () => true,
-      dump: () => null,
-      getPort(mapping) {
+      getport(mapping) {
         asked.push(2);
-        return mapping.program === program ? port : 0;
+        return mapping.prog === program ? port : 0;
       },
-    });
+    };
+    server.export(RpcbindV2, handlersOf(RpcbindV2, byPort));
   }
   await server.listen("tcp://127.0.0.1:111");
   await server.listen("udp://127.0.0.1:111");

@@ -2,8 +2,11 @@
 //
 //   node scripts/soak.mjs [--minutes 60] [--load 0.5] [--out bench/results/soak.json]
 //
-// Each end is a process of its own. The first sixth of the time is warm-up; after it the median resident memory of the
-// last third may be at most 10 % above that of the first third, and descriptors may not grow.
+// Each end is a process of its own. Every other call is made in a session, as calls are by default, and the rest plainly,
+// as with servers that have no sessions. Half load is half of what this mixture comes to with 128 calls under way. The
+// first sixth of the time is warm-up; after it the median resident memory of the last third may be at most 10 % above
+// that of the first third, and descriptors may not grow. No call may be left pending at the end, and none may fail but
+// in the ways that it was made to.
 import { fork } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -27,6 +30,9 @@ const SoakV1 = oncProgram({
     read: { number: 5, name: "READ", args: [uint], result: opaque(), semantics: "at-least-once" },
   },
 });
+
+/** How calls are made: `session` of the clients. */
+const kinds = ["require", "off"];
 
 /** What this process holds, after a collection where the runtime lets us ask for one. */
 function held() {
@@ -85,13 +91,19 @@ async function soak() {
       if (message !== undefined) child.send(message);
     });
   const { addresses } = await ask();
-  const clients = () => Promise.all(addresses.map((address) => farcall.connect(SoakV1, address)));
+  const clients = () =>
+    Promise.all(
+      kinds.map((session) => Promise.all(addresses.map((address) => farcall.connect(SoakV1, address, { session })))),
+    );
   let open = await clients();
 
-  const counts = { ok: 0, failed: {} };
+  const counts = { ok: 0, failed: {}, unexpected: {} };
+  /** Calls made, by kind. */
+  const made = [0, 0];
   let flying = 0;
   let skipped = 0;
-  const settle = (call) => {
+  /** Notes how a call ends; `code` is how it is made to fail, if it is. Each minute some end with their client. */
+  const settle = (call, code) => {
     flying++;
     return call.then(
       () => {
@@ -101,7 +113,8 @@ async function soak() {
       (error) => {
         flying--;
         const key = `${error.code}/${error.executed}`;
-        counts.failed[key] = (counts.failed[key] ?? 0) + 1;
+        const kind = error.code === code || error.code === "closed" ? counts.failed : counts.unexpected;
+        kind[key] = (kind[key] ?? 0) + 1;
       },
     );
   };
@@ -110,11 +123,16 @@ async function soak() {
   let turn = 0;
   /** One call of the mixture. */
   const one = () => {
-    const [tcp, udp, unix] = open;
+    // In runs of some length, so that each kind gets its part of everything that goes by the number below.
+    const kind = (turn >> 4) & 1;
+    const [tcp, udp, unix] = open[kind];
+    made[kind]++;
     turn++;
-    if (turn % 5_000 === 0) return settle(tcp.wait(500, { timeoutMs: 20 }));
-    if (turn % 5_000 === 1_000) return settle(unix.wait(500, { signal: AbortSignal.timeout(20) }));
-    if (turn % 1_000 === 500) return settle(tcp.fail());
+    if (turn % 5_000 === 0) return settle(tcp.wait(500, { timeoutMs: 20 }), "deadline-exceeded");
+    if (turn % 5_000 === 1_000) {
+      return settle(unix.wait(500, { signal: AbortSignal.timeout(20) }), "cancelled");
+    }
+    if (turn % 1_000 === 500) return settle(tcp.fail(), "server-error");
     if (turn % 500 === 1) return settle(tcp.echo(large));
     if (turn % 100 === 2) return settle(udp.read(100));
     if (turn % 20 === 3) return settle(unix.echo(small));
@@ -158,32 +176,41 @@ async function soak() {
       const old = open;
       open = await clients();
       // What still flies on the old ones ends as closed.
-      await Promise.all(old.map((client) => client.$close()));
+      await Promise.all(old.flat().map((client) => client.$close()));
     }
   }
-  const pending = open.map((client) => client.$stats().pending);
-  await Promise.all(open.map((client) => client.$close()));
+  // The longest of them ends by its deadline.
+  for (let waited = 0; flying > 0 && waited < 30_000; waited += 50) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const pending = open.flat().map((client) => client.$stats().pending);
+  await Promise.all(open.flat().map((client) => client.$close()));
+  const judged = judge(samples, { pending, unexpected: counts.unexpected });
   const result = {
     node: process.version,
     cpus: cpus().length,
     minutes,
     callsPerSecond: Math.round(turn / ((performance.now() - start) / 1000)),
     calls: turn,
+    inSessions: made[0],
+    plainly: made[1],
+    peakCallsPerSecond: Math.round(peak),
+    load,
     skipped,
     ok: counts.ok,
     failed: counts.failed,
     pendingAtTheEnd: pending,
-    ...judge(samples),
+    ...judged,
     samples,
   };
   mkdirSync(dirname(values.out), { recursive: true });
   writeFileSync(values.out, `${JSON.stringify(result, null, 1)}\n`);
   child.send("end");
   console.log(result.verdict);
-  process.exitCode = result.flat ? 0 : 1;
+  process.exitCode = result.flat && result.complaints.length === 0 ? 0 : 1;
 }
 
-function judge(samples) {
+function judge(samples, { pending, unexpected }) {
   const steady = samples.slice(Math.floor(samples.length / 6));
   const third = Math.max(1, Math.floor(steady.length / 3));
   const median = (rows, read) => rows.map(read).sort((a, b) => a - b)[rows.length >> 1];
@@ -196,7 +223,13 @@ function judge(samples) {
     flat &&= rss[1] <= rss[0] * 1.1 && descriptors[1] <= descriptors[0];
     ends[end] = { rssMiB: rss.map((bytes) => Math.round(bytes / 2 ** 20)), descriptors };
   }
+  const complaints = Object.entries(unexpected).map(([end, count]) => `${count} calls ended as ${end}`);
+  if (pending.some((count) => count > 0)) complaints.push("calls that have not ended");
   const text = (end) =>
     `${end} ${ends[end].rssMiB.join(" -> ")} MiB, ${ends[end].descriptors.join(" -> ")} descriptors`;
-  return { flat, ends, verdict: `${flat ? "flat" : "NOT FLAT"}: ${text("client")}; ${text("server")}` };
+  const verdict = [
+    `${flat ? "flat" : "NOT FLAT"}: ${text("client")}; ${text("server")}`,
+    ...complaints.map((complaint) => `NOT EXPECTED: ${complaint}`),
+  ].join("; ");
+  return { flat, ends, complaints, verdict };
 }

@@ -353,9 +353,70 @@ describe("a call in a session", () => {
     for (const name of ["e", "f"]) waiting.get(name)?.finish(name);
     expect(await Promise.all(calls)).toEqual(["a", "b", "c", "d", "e", "f"]);
   });
+
+  it("finds a place, however many before it had no answer", async () => {
+    const { start, connect, waiting, clock } = world();
+    await start({ sessions: { sessionLanesMax: 4 } });
+    const bank = await connect();
+    for (let i = 0; i < 20; i++) {
+      const late = end(bank.wait(`${i}`, { timeoutMs: 100 }));
+      await turn();
+      await clock.pass(150);
+      expect(await late).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
+      waiting.get(`${i}`)?.finish("");
+      expect(await bank.pay(1)).toBe(i + 1);
+    }
+    expect(bank.$stats()).toMatchObject({ pending: 0, queued: 0 });
+  });
+
+  it("is put off while calls that nobody waits for any more take all places at the server, and then runs", async () => {
+    const { start, connect, waiting, clock, log } = world();
+    await start({ sessions: { sessionLanesMax: 4 } });
+    const bank = await connect();
+    for (const name of ["a", "b", "c", "d"]) {
+      const late = end(bank.wait(name, { timeoutMs: 100 }));
+      await turn();
+      await clock.pass(150);
+      await late;
+    }
+    const paid = bank.pay(2);
+    await clock.pass(500);
+    expect(log).toEqual(["wait a", "wait b", "wait c", "wait d"]);
+    waiting.get("c")?.finish("");
+    await clock.pass(5_000);
+    expect(await paid).toBe(2);
+    expect(log).toEqual(["wait a", "wait b", "wait c", "wait d", "pay 2"]);
+  });
 });
 
 describe("$settle", () => {
+  it("has the server keep no more than a few windows of calls that ended without an answer, the latest ones", async () => {
+    const { start, connect, waiting, clock } = world();
+    const store = new MemoryReplyStore({ now: () => clock.now() });
+    const sessionWindow = 4;
+    await start({ replyCache: { store }, sessions: { sessionWindow } });
+    const bank = await connect();
+    const errors: RpcError[] = [];
+    for (let i = 0; i < 24; i++) {
+      const late = end(bank.wait(`${i}`, { timeoutMs: 100 }));
+      // What comes behind it in its lane cannot be acknowledged either.
+      await bank.pay(1);
+      await clock.pass(150);
+      errors.push((await late) as RpcError);
+      waiting.get(`${i}`)?.finish(`late ${i}`);
+      await bank.pay(1);
+      await clock.pass(300);
+    }
+    const [first, last] = [errors[0], errors.at(-1)] as [RpcError, RpcError];
+    expect(await bank.$settle("wait", last)).toEqual({ executed: "yes", ok: true, value: "late 23" });
+    expect(await bank.$settle("wait", first)).toEqual({
+      executed: "unknown",
+      reason: "the call is older than what the server remembers",
+    });
+    // Each lane that was used is still known to have been.
+    expect(store.size.entries - store.size.callers).toBeLessThanOrEqual(4 * sessionWindow);
+  });
+
   it.each([
     ["that it ran, with its value", "finish", { executed: "yes", ok: true, value: "late" }],
     ["that it never will have run", "lose", { executed: "no" }],

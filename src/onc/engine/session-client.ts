@@ -82,6 +82,9 @@ const askAgainMs = 60_000;
 /** How long after an answer the server is told of it, unless another call says it before. */
 const acknowledgeAfterMs = 200;
 
+/** How many lanes one message may speak of: `ack_args` in session.x. */
+const acknowledgedMax = 64;
+
 /** Between two questions about a call that another server runs. */
 const pollMs: { readonly first: number; readonly most: number } = { first: 50, most: 1_000 };
 
@@ -274,8 +277,10 @@ export class SessionClient {
     this.#questions.delete(call);
     const { seat } = call;
     if (seat === undefined) return;
-    if (call.answered || call.transmissions === 0) seat.lane.answered(seat.sequence);
-    else seat.lane.broken = true;
+    // Only what may have run, and is remembered, can be asked about later.
+    const settled = call.answered || call.executed !== "unknown" || !isFiltered(call, seat.session);
+    if (settled) seat.lane.answered(seat.sequence);
+    else seat.lane.abandoned();
     if (this.#acknowledgeAt === Number.POSITIVE_INFINITY) {
       this.#acknowledgeAt = this.#port.now + acknowledgeAfterMs;
       this.#wakeAt(this.#acknowledgeAt);
@@ -624,9 +629,10 @@ export class SessionClient {
     this.#acknowledgeAt = Number.POSITIVE_INFINITY;
     const session = this.#session;
     if (session === undefined || this.#state !== "open") return;
-    const acknowledged = session.untold().map((lane) => ({ lane: lane.number, sequence: lane.acknowledged }));
-    if (acknowledged.length > 0)
-      this.#port.post(targets.ack, [{ session: session.facts.session, acknowledged: acknowledged.slice(0, 64) }]);
+    const acknowledged = session
+      .untold(acknowledgedMax)
+      .map((lane) => ({ lane: lane.number, sequence: lane.acknowledged }));
+    if (acknowledged.length > 0) this.#port.post(targets.ack, [{ session: session.facts.session, acknowledged }]);
   }
 }
 

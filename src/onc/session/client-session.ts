@@ -10,6 +10,13 @@ export interface ClientSeat {
 /** The most that a sequence number can be; then the lane is used up. */
 const sequenceMax = 0xffff_ffff;
 
+/**
+ * How many of a lane's windows the server is to keep for calls that ended without an answer, and for what was answered
+ * behind those. Whoever would ask about an earlier one is told that it is forgotten: a caller that gives up again and
+ * again would otherwise fill the server's memory of replies, which others need too.
+ */
+const unansweredWindows = 4;
+
 /** Calls that are numbered, and acknowledged, together. */
 export class ClientLane {
   readonly number: number;
@@ -17,9 +24,9 @@ export class ClientLane {
   acknowledged = 0;
   /** What the server was told of that. */
   told = 0;
-  /** Set when a call has ended without an answer: what comes behind it can never be acknowledged. */
-  broken = false;
   #next = 1;
+  /** Calls that ended without an answer: while they may be asked about, what comes behind them is not acknowledged. */
+  #unanswered = 0;
   /** Answered before one that was made earlier. */
   readonly #early = new Set<number>();
 
@@ -29,12 +36,17 @@ export class ClientLane {
 
   /** Whether one more call may be numbered, if its numbers may run ahead so far. */
   hasRoom(window: number): boolean {
-    return !this.broken && this.#next - this.acknowledged <= window && this.#next <= sequenceMax;
+    return this.#unanswered === 0 && this.#next - this.acknowledged <= window && this.#next <= sequenceMax;
   }
 
   /** Whether calls of it are under way. */
   get busy(): boolean {
-    return this.#next - 1 > this.acknowledged + this.#early.size;
+    return this.#next - 1 > this.acknowledged + this.#early.size + this.#unanswered;
+  }
+
+  /** Calls that the server cannot forget. */
+  get kept(): number {
+    return this.#next - 1 - this.told;
   }
 
   /** The next call's number. */
@@ -51,6 +63,18 @@ export class ClientLane {
     this.acknowledged = sequence;
     while (this.#early.size > 0 && this.#early.delete(this.acknowledged + 1)) this.acknowledged++;
   }
+
+  /** A call has ended without an answer, and may be asked about. The lane takes no more calls. */
+  abandoned(): void {
+    this.#unanswered++;
+  }
+
+  /** All its calls have ended, and nobody will be told what became of those without an answer. */
+  giveUp(): void {
+    this.acknowledged = this.#next - 1;
+    this.#unanswered = 0;
+    this.#early.clear();
+  }
 }
 
 /** A session as its client keeps it. */
@@ -61,8 +85,12 @@ export class ClientSession {
   /** Whether state at the server hangs on it, which a new session would not find. */
   stateful = false;
   #lane = new ClientLane(0);
-  /** Lanes that calls are still under way in, or whose acknowledgements the server has not been told. */
+  /** Earlier lanes that calls are under way in, or whose acknowledgements the server has not been told. */
   readonly #others = new Set<ClientLane>();
+  /** Lanes without calls under way, some of which ended without an answer; the oldest first. */
+  readonly #abandoned = new Set<ClientLane>();
+  /** Calls that the server keeps for the sake of those. */
+  #kept = 0;
 
   constructor(facts: OpenOk) {
     this.facts = facts;
@@ -77,8 +105,8 @@ export class ClientSession {
   seat(): ClientSeat | undefined {
     const { window, lanes } = this.facts;
     if (!this.#lane.hasRoom(window)) {
-      for (const lane of this.#others) if (!lane.busy && lane.told === lane.acknowledged) this.#others.delete(lane);
-      if (this.#others.size + 1 >= lanes && this.#oldBusy() + 1 >= lanes) return undefined;
+      this.#tidy();
+      if (this.#others.size + 1 >= lanes && this.#busy() + (this.#lane.busy ? 1 : 0) >= lanes) return undefined;
       this.#others.add(this.#lane);
       this.#lane = new ClientLane(this.#lane.number + 1);
     }
@@ -86,15 +114,33 @@ export class ClientSession {
     return { session: this, lane, sequence: lane.take() };
   }
 
-  #oldBusy(): number {
+  /** Lanes are let go of whose calls have all ended. */
+  #tidy(): void {
+    for (const lane of this.#others) {
+      if (lane.busy || lane.told < lane.acknowledged) continue;
+      this.#others.delete(lane);
+      if (lane.kept === 0) continue;
+      this.#abandoned.add(lane);
+      this.#kept += lane.kept;
+    }
+    for (const lane of this.#abandoned) {
+      if (this.#kept <= unansweredWindows * this.facts.window) return;
+      this.#abandoned.delete(lane);
+      this.#kept -= lane.kept;
+      lane.giveUp();
+      this.#others.add(lane);
+    }
+  }
+
+  #busy(): number {
     let busy = 0;
     for (const lane of this.#others) if (lane.busy) busy++;
     return busy;
   }
 
-  /** Lanes with acknowledgements that the server has not been told; it counts as told of them from now on. */
-  untold(): ClientLane[] {
-    const lanes = [this.#lane, ...this.#others].filter((lane) => lane.told < lane.acknowledged);
+  /** At most so many lanes with acknowledgements that the server has not been told; it counts as told of them from now on. */
+  untold(most: number): ClientLane[] {
+    const lanes = [this.#lane, ...this.#others].filter((lane) => lane.told < lane.acknowledged).slice(0, most);
     for (const lane of lanes) lane.told = lane.acknowledged;
     return lanes;
   }

@@ -61,8 +61,11 @@ const rooms: Rooms = {
   net: { may: contracts },
   drive: { may: [...contracts, "call", "net"] },
 
-  // Where claims and replies are kept: databases and transactions, once. It knows no protocol.
-  store: { may: [...contracts, "call"], packages: ["better-sqlite3", "libsql", "pg"] },
+  // What may become of an asynchronous request, and what can be asked of all of them. It knows no database and no wire.
+  "async/core": { may: contracts, pure: true },
+
+  // Where claims, replies and requests are kept: databases and transactions, once. It knows no protocol.
+  store: { may: [...contracts, "call", "async/core"], packages: ["better-sqlite3", "libsql", "pg"] },
 
   // What diagnostics channels tell about calls, on any protocol.
   observe: { may: [...contracts, "call"] },

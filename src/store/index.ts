@@ -1,5 +1,5 @@
 /**
- * Stores of the reply cache: in memory, in SQLite and in PostgreSQL.
+ * Stores of the reply cache, and engines of asynchronous requests: in memory, in SQLite and in PostgreSQL.
  *
  * @module
  */
@@ -21,6 +21,9 @@ export {
   type PostgresReplyStoreOptions,
   type PostgresTransaction,
 } from "./postgres.js";
+export { MemoryRequestEngine, type MemoryRequestEngineOptions } from "./request-memory.js";
+export { openPostgresRequestEngine, type PostgresRequestEngineOptions } from "./request-postgres.js";
+export { openSqliteRequestEngine, type SqliteRequestEngineOptions } from "./request-sqlite.js";
 export type { SqlRow, SqlValue } from "./sql-replies.js";
 export { openSqliteReplyStore, type SqliteReplyStoreOptions, type SqliteTransaction } from "./sqlite.js";
 export type { SqliteDriver } from "./sqlite-driver.js";

@@ -18,6 +18,15 @@ export class Linked<T> {
     return this.#first?.value;
   }
 
+  /** From the first to the last. What is looked at may be taken out meanwhile. */
+  *values(): IterableIterator<T> {
+    for (let place = this.#first; place !== undefined; ) {
+      const { after, value } = place;
+      yield value;
+      place = after;
+    }
+  }
+
   push(value: T): Place<T> {
     const place: Place<T> = { value, before: this.#last, after: undefined };
     if (this.#last === undefined) this.#first = place;

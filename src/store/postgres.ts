@@ -10,7 +10,8 @@ import {
   type ReplyStoreLimits,
   resolveReplyStoreLimits,
 } from "../call/reply-cache.js";
-import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlNaming, sqlSchema } from "./sql-replies.js";
+import { clock, loadPg, schemaLock, sessionOf, setting } from "./postgres-session.js";
+import { SqlReplies, type SqlRow, type SqlSession, sqlNaming, sqlSchema } from "./sql-replies.js";
 
 export interface PostgresReplyStoreOptions extends ReplyStoreLimits {
   /** What `pg` connects with: an object of its options (`host`, `database`, `user`, `password`, `ssl`, ...), or a URL. */
@@ -37,9 +38,6 @@ export interface PostgresTransaction {
 }
 
 type End = (how: "COMMIT" | "ROLLBACK") => Promise<void>;
-
-/** Held by who makes the tables, so that two servers that start together do not both: any number, always the same. */
-const schemaLock = 0x6661_7263;
 
 /**
  * Opens a reply cache in a PostgreSQL database, which any number of processes on any number of machines may share.
@@ -78,21 +76,6 @@ export async function openPostgresReplyStore(
   } catch (error) {
     await pool.end();
     throw error;
-  }
-}
-
-/** `local`, `remote_write` and `remote_apply` reach this server's disk too; only `off` does not. */
-async function setting(client: PoolClient, name: string): Promise<boolean> {
-  const { rows } = await client.query(`SHOW ${name}`);
-  return (rows[0] as Record<string, string>)[name] !== "off";
-}
-
-async function loadPg(): Promise<typeof import("pg")> {
-  try {
-    const { default: pg } = await import("pg");
-    return pg as unknown as typeof import("pg");
-  } catch (error) {
-    throw new Error("the reply store in PostgreSQL needs pg: npm install pg", { cause: error });
   }
 }
 
@@ -284,15 +267,4 @@ class PostgresReplyStore implements ReplyStore<PostgresTransaction> {
   }
 }
 
-const clock = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-
 const lockName = ({ caller, call }: ReplyKey): string => `farcall ${typeof call} ${call} ${caller}`;
-
-function sessionOf(client: PoolClient): SqlSession {
-  const bound = (params: readonly SqlValue[]): unknown[] =>
-    params.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value));
-  return {
-    get: async (sql, params = []) => (await client.query(sql, bound(params))).rows[0] as SqlRow | undefined,
-    run: async (sql, params = []) => (await client.query(sql, bound(params))).rowCount ?? 0,
-  };
-}

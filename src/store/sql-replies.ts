@@ -22,6 +22,11 @@ export interface SqlSession {
   run(sql: string, params?: readonly SqlValue[]): MaybePromise<number>;
 }
 
+/** What gives many rows. */
+export interface SqlRows {
+  all(sql: string, params?: readonly SqlValue[]): MaybePromise<SqlRow[]>;
+}
+
 /**
  * The tables, given the database's type of byte strings. `until` is when a row may go, in milliseconds since 1970: all
  * processes that share the database must agree on it, and a boot's monotonic clock dies with it.

@@ -10,6 +10,7 @@ import {
 } from "../call/reply-cache.js";
 import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlNaming, sqlSchema } from "./sql-replies.js";
 import { openSqlite, type SqliteConnection, type SqliteDriver } from "./sqlite-driver.js";
+import { isDurable, sessionOf, unlocked } from "./sqlite-session.js";
 import { Turns } from "./turns.js";
 
 export interface SqliteReplyStoreOptions extends ReplyStoreLimits {
@@ -38,9 +39,6 @@ export interface SqliteTransaction {
 
 const lockTimeoutMsDefault = 5_000;
 const transactionTimeoutMsDefault = 30_000;
-
-/** The longest pause between two attempts to get another process's lock, in milliseconds. */
-const lockPauseMsMax = 20;
 
 /**
  * Opens a reply cache in an SQLite database. It has a connection of its own, on which one transaction runs at a time:
@@ -211,62 +209,6 @@ class SqliteReplyStore implements ReplyStore<SqliteTransaction> {
       }
     };
   }
-}
-
-/** What the database says of itself: every commit reaches the disk before it returns. */
-function isDurable(connection: SqliteConnection): boolean {
-  const pragma = (name: string): unknown => (connection.prepare(`PRAGMA ${name}`).get() as SqlRow)[name];
-  const full = Number(pragma("synchronous")) >= 2;
-  return full && ["wal", "delete", "truncate", "persist"].includes(String(pragma("journal_mode")));
-}
-
-/** Does something that needs a lock that another process may hold: again and again, without stopping the event loop. */
-async function unlocked<T>(step: () => T, waitMs: number): Promise<T> {
-  const until = performance.now() + waitMs;
-  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, lockPauseMsMax)) {
-    try {
-      return step();
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-      if (performance.now() >= until) {
-        throw new Error(`another process has locked the database for more than ${waitMs} ms`, { cause: error });
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-  }
-}
-
-/** SQLITE_BUSY, 5, and its extended codes; each driver says it its own way. */
-function isBusy(error: unknown): boolean {
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
-  return (typeof code === "string" && code.startsWith("SQLITE_BUSY")) || (Number(errcode) & 0xff) === 5;
-}
-
-/** Statements are prepared once; their parameters are turned into `?`, which all drivers bind alike. */
-function sessionOf(connection: SqliteConnection): SqlSession {
-  type Statement = ReturnType<SqliteConnection["prepare"]>;
-  const known = new Map<string, { readonly statement: Statement; readonly order: readonly number[] }>();
-  const prepare = (sql: string) => {
-    let prepared = known.get(sql);
-    if (prepared === undefined) {
-      const order = [...sql.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number) - 1);
-      prepared = { statement: connection.prepare(sql.replaceAll(/\$\d+/g, "?")), order };
-      known.set(sql, prepared);
-    }
-    return prepared;
-  };
-  const bound = (order: readonly number[], params: readonly SqlValue[]): SqlValue[] =>
-    order.map((index) => params[index] as SqlValue);
-  return {
-    get(sql, params = []) {
-      const { statement, order } = prepare(sql);
-      return (statement.get(...bound(order, params)) as SqlRow | undefined) ?? undefined;
-    },
-    run(sql, params = []) {
-      const { statement, order } = prepare(sql);
-      return Number(statement.run(...bound(order, params)).changes);
-    },
-  };
 }
 
 function transactionOf(connection: SqliteConnection, check: () => void): SqliteTransaction {

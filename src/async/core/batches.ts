@@ -57,7 +57,7 @@ export class Batches {
   async #run(): Promise<void> {
     this.#running = true;
     // Whoever asks in the same turn shares the first transaction.
-    await undefined;
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, batchMax);
       const error = await this.#commit(batch);

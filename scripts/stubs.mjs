@@ -7,11 +7,11 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 /** Each with what `farcall gen` is told besides. Protocol cores import no package, so they import by path. */
 const stubs = [
   ["src/onc/session/session.x", "--codecs-only", "--import", "farcall/xdr=../../xdr/index.js"],
-  [
-    "src/binder/rpcbind/rpcbind.x",
+  ...["src/binder/rpcbind/rpcbind.x", "src/binder/directory/directory.x"].map((file) => [
+    file,
     ...["--import", "farcall/xdr=../../xdr/index.js"],
     ...["--import", "farcall/onc=../../onc/index.js"],
-  ],
+  ]),
 ];
 
 // With --check nothing is written.

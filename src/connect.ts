@@ -1,10 +1,11 @@
-import { rpcbindResolver } from "./binder/rpcbind/resolver.js";
+import { withNames } from "./binder/directory/resolver.js";
 import {
   type Client,
   type ClientHalf,
   type NarrowedBy,
   type Narrowing,
   type Protocol,
+  type Resolver,
   RpcError,
 } from "./model/index.js";
 import { isExchangeAddress } from "./net/exchange-address.js";
@@ -25,7 +26,8 @@ export type ConnectOptions<C = unknown, N extends Narrowing<C> = Record<never, n
  * Connects to a service. The service says the protocol, the address says the transport.
  *
  * ONC RPC: `tcp://HOST:PORT`, `udp://HOST:PORT`, `tls://HOST:PORT`, `unix:/PATH`, `memory://NAME` or
- * `memory+datagram://NAME`; without a port, the host's rpcbind is asked.
+ * `memory+datagram://NAME`; without a port, the host's rpcbind is asked. `name:NAME` is wherever servers have registered
+ * under that name: the binder of the option `resolver` is asked, or that of FARCALL_BINDER, or that of this machine.
  *
  * XML-RPC: `http://HOST[:PORT]/PATH`, `https://...`, `http+unix:/SOCKET:/PATH`, `scgi://HOST:PORT/PATH` or
  * `scgi+unix:/SOCKET:/PATH`; without a path, `/RPC2`.
@@ -54,6 +56,7 @@ export async function connect(
     const text = `${service.name} is a service of the protocol ${protocol.name}, and ${address} is HTTP; overXmlRpc(service) goes there`;
     throw new RpcError("invalid-argument", text, { executed: "no" });
   }
+  const resolver = withNames((options as { readonly resolver?: Resolver | undefined }).resolver);
   const { connectService }: ClientHalf = await protocol.client();
-  return await connectService(service as never, address, { resolver: rpcbindResolver, ...options } as never);
+  return await connectService(service as never, address, { ...options, resolver } as never);
 }

@@ -3,6 +3,11 @@
  *
  * @module
  */
+export type { DirectoryClientOptions } from "./binder/directory/client.js";
+export type { DirectoryLimits } from "./binder/directory/limits.js";
+export type { NameRegistration } from "./binder/directory/registrar.js";
+export { binderAt, type NameResolver } from "./binder/directory/resolver.js";
+export { Directory, type DirectoryOptions } from "./binder/directory/service.js";
 export { type ConnectOptions, connect } from "./connect.js";
 export {
   type CallContext,
@@ -16,8 +21,10 @@ export {
   type Executed,
   type Handlers,
   type Identity,
+  type NameQuery,
   type OneWayProcedure,
   type Outcome,
+  type Place,
   type Procedure,
   type ProtocolStatus,
   type ResolveQuery,
@@ -53,4 +60,4 @@ export type {
   ServerDisconnect,
   ServerRefuse,
 } from "./observe/events.js";
-export { Server, type ServerOptions } from "./server.js";
+export { type RegisterByNameOptions, Server, type ServerOptions } from "./server.js";

@@ -1,3 +1,4 @@
+import { type NameRegistration, Registrar } from "./binder/directory/registrar.js";
 import { type Registration, registerAll, unregisterAll } from "./binder/rpcbind/registration.js";
 import type { Lifetime } from "./call/lifetime.js";
 import {
@@ -25,6 +26,14 @@ export interface ServerOptions<Tx = undefined> extends OncServerOptions<Tx> {
   readonly xmlRpc?: XmlRpcServerOptions<Tx> | undefined;
 }
 
+/** How a server is registered by name. */
+export interface RegisterByNameOptions extends NameRegistration {
+  /** Which of the exported services; default: all, which then are versions of one. */
+  readonly service?: Service<unknown> | undefined;
+  /** The text of the interface, as in the `.x` file: with it others call the service without having the file. */
+  readonly interface?: string | undefined;
+}
+
 /** A service of any protocol that can be served. */
 type AnyService<C> = OncService<C> | XmlRpcService<C>;
 
@@ -50,6 +59,7 @@ export class Server<Tx = undefined> implements AsyncDisposable {
   readonly #halves = new Map<string, Half>();
   #closed = false;
   #registered: Registration[] = [];
+  readonly #registrars: Registrar[] = [];
 
   constructor(options: ServerOptions<Tx> = {}) {
     this.#options = options;
@@ -205,13 +215,47 @@ export class Server<Tx = undefined> implements AsyncDisposable {
    *
    * @throws RpcError `unavailable` when there is no rpcbind, `denied` when it refuses
    */
-  async register(options: { readonly binder?: string | undefined } = {}): Promise<void> {
+  async register(options?: { readonly binder?: string | undefined }): Promise<void>;
+  /**
+   * Registers the server with a directory under a name, which callers find it by: `connect(CalcV1, "name:calc")`. The
+   * registration is renewed as long as the server lives, and made again where the directory has forgotten it.
+   *
+   * ```ts
+   * await server.register({ name: "calc" });
+   * ```
+   *
+   * @throws RpcError `unavailable` when no binder answers, `denied`, `busy` or `invalid-argument` when it refuses
+   */
+  async register(options: RegisterByNameOptions): Promise<void>;
+  async register(options: { readonly binder?: string | undefined } | RegisterByNameOptions = {}): Promise<void> {
+    if ("name" in options) return await this.#registerName(options);
     const services = this.#exports.map(({ service }) => service).filter(isOnc);
     this.#registered = await registerAll(services, this.#addresses, options.binder);
   }
 
+  async #registerName(options: RegisterByNameOptions): Promise<void> {
+    const all = this.#exports.map(({ service }) => service);
+    const services = all.filter((service) => options.service === undefined || service === options.service);
+    const addresses = this.#addresses.filter((address) => services.some(({ protocol }) => protocol.fits(address)));
+    const versions = new Map(services.map((service) => [service.version, service]));
+    const problem =
+      services.length === 0
+        ? "there is nothing to register: export the service first"
+        : addresses.length === 0
+          ? "there is nothing to register: listen first"
+          : versions.size < services.length
+            ? `${services.map(({ name }) => name).join(" and ")} have the same version; say which one with the option service`
+            : undefined;
+    if (problem !== undefined) throw new RpcError("invalid-argument", problem, { executed: "no" });
+    const text = options.interface ?? "";
+    const registered = [...versions.keys()].map((version) => ({ version, interface: text }));
+    const { machine, network } = this.#options;
+    this.#registrars.push(await Registrar.start(options, registered, addresses, { machine, network }));
+  }
+
   /** Takes back what `register` told. */
   async unregister(): Promise<void> {
+    await Promise.all(this.#registrars.splice(0).map((registrar) => registrar.close()));
     await unregisterAll(this.#registered.splice(0));
   }
 

@@ -83,7 +83,7 @@ const rooms: Rooms = {
   xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "observe", "xmlrpc/codec", "xmlrpc/engine"] },
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
-  binder: { may: [...contracts, "xdr", "call", "net", "drive", "onc", ...onc] },
+  binder: { may: [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc] },
 
   // The compiler's stages are pure; its face reads and writes files, and makes services of a file at run time.
   "idl/source.ts": { may: [], pure: true },

@@ -8,7 +8,7 @@ export {
   type RpcErrorDetails,
 } from "./error.js";
 export { type Hedging, type NarrowedBy, type Narrowing, narrowingProblem, oneWayGuarantee } from "./narrowing.js";
-export type { ResolveQuery, Resolver } from "./resolver.js";
+export type { NameQuery, Place, ResolveQuery, Resolver } from "./resolver.js";
 export type * from "./retry.js";
 export { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";
 export type * from "./service.js";

@@ -45,3 +45,8 @@ export function formatIpAddress(scheme: string, host: string, port: number): str
   const plain = host.startsWith("::ffff:") && host.includes(".") ? host.slice(7) : host;
   return plain.includes(":") ? `${scheme}://[${plain}]:${port}` : `${scheme}://${plain}:${port}`;
 }
+
+/** The name in an address that is one, such as `calc` in `name:calc`; undefined for every other address. */
+export function nameIn(text: string): string | undefined {
+  return /^name:(?:\/\/)?(.*)$/s.exec(text)?.[1];
+}

@@ -1,4 +1,4 @@
-export { type Address, formatIpAddress, parseAddress } from "./address.js";
+export { type Address, formatIpAddress, nameIn, parseAddress } from "./address.js";
 export type { Datagram, DatagramEvents, DatagramPeer } from "./datagram.js";
 export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./memory.js";
 export type { Network } from "./network.js";

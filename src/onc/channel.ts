@@ -27,7 +27,7 @@ import {
   type Signal,
   type Timeline,
 } from "../model/index.js";
-import { isDatagram, type Network, parseAddress } from "../net/index.js";
+import { type Address, isDatagram, type Network, nameIn, parseAddress, type StreamLayer } from "../net/index.js";
 import { ClientCallWatch, clientCallsObserved } from "../observe/client.js";
 import { tellSafely } from "../observe/safely.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
@@ -41,6 +41,7 @@ import {
   StreamClientEngine,
 } from "./engine/index.js";
 import { namesOf, watchEngine } from "./observed.js";
+import { Places, usable } from "./places.js";
 import { type ClientTls, layerOf, type Reach, reachDatagram, reachStream } from "./reach.js";
 import { guaranteeOf, plainGuarantee, sessionOf, sessionProblem } from "./session-options.js";
 import { ClntStat, clntStatus } from "./status.js";
@@ -62,8 +63,16 @@ export interface OncClientOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Who calls; default AUTH_NONE. */
   readonly auth?: ClientAuth | undefined;
-  /** Finds ports for addresses without one; default: the port mapper of the host. */
+  /**
+   * Finds ports for addresses without one, and servers for names. Default: ports from the host's rpcbind; names from the
+   * binder of the environment variable FARCALL_BINDER, or else of this machine.
+   */
   readonly resolver?: Resolver | undefined;
+  /**
+   * Whether nothing is looked up or connected before the first call (binding at call time). By default `connect` does both,
+   * so that whoever starts learns at once whether the server is there. Not for datagrams.
+   */
+  readonly lazy?: boolean | undefined;
   /** Most calls that wait for an answer; default 65,536. One more is refused as `busy`. */
   readonly pendingCallsMax?: number | undefined;
   /** Most bytes that wait for the connection or for the peer to read; default 16 MiB. More is refused as `busy`. */
@@ -126,6 +135,12 @@ export interface TypedClientOptions<C, N extends Narrowing<C>> extends OncClient
   readonly semantics?: (N & { readonly [K in Exclude<keyof N, keyof C>]: never }) | undefined;
 }
 
+/** What a client needs of a way to its server, or to its servers. */
+export type Channel = Pick<
+  OncChannel,
+  "address" | "stats" | "retry" | "call" | "guarantee" | "renew" | "settle" | "ready" | "close"
+>;
+
 /** What a channel needs of either drive. */
 interface Drive {
   readonly closed: boolean;
@@ -169,22 +184,47 @@ export class OncChannel {
   }
 
   /**
-   * Opens the way to `address`. Without a port it is looked up for `program` and `version`, again at every connection.
+   * Opens the way to `address`. Without a port it is looked up for `program` and `version`, again at every connection; so
+   * are the instances of a name.
    *
+   * @param preferred the instance of a name that is asked first
    * @throws RpcError `invalid-argument`, `not-found` or `unavailable`
    */
-  static async open(address: string, program: number, version: number, options: OncClientOptions): Promise<OncChannel> {
-    const parsed = parseAddress(address);
+  static async open(
+    address: string,
+    program: number,
+    version: number,
+    options: OncClientOptions,
+    preferred?: string | undefined,
+  ): Promise<OncChannel> {
+    const name = nameIn(address);
+    const parsed = name === undefined ? parseAddress(address) : undefined;
     const timeoutMs = checkTimeout(options.timeoutMs ?? timeoutMsDefault, "timeoutMs");
     const connectTimeoutMs = checkTimeout(options.connectTimeoutMs ?? connectTimeoutMsDefault, "connectTimeoutMs");
     for (const name of limitNames) {
       const problem = limitProblem(options[name]);
       if (problem !== undefined) throw mistake(`${name} ${problem}`);
     }
-    const layer = layerOf(parsed, options.tls);
-    const badSession = sessionProblem(options, isDatagram(parsed));
-    if (badSession !== undefined) throw new RpcError("invalid-argument", badSession, { executed: "no" });
+    const layer = layersOf(options.tls);
+    if (parsed !== undefined) layer(parsed);
     const machine = options.machine ?? realMachine;
+    const where =
+      parsed ??
+      new Places({
+        text: address,
+        name: name as string,
+        version,
+        resolver: options.resolver,
+        timeoutMs: connectTimeoutMs,
+        now: () => machine.clock.now(),
+        random: machine.random,
+        preferred,
+      });
+    const lazy = options.lazy === true;
+    const datagrams = "scheme" in where ? isDatagram(where) : !lazy && (await overDatagrams(where, preferred));
+    if (lazy && datagrams) throw mistake(`lazy: ${address} is bound to when the client is made, as all datagrams are`);
+    const badSession = sessionProblem(options, datagrams);
+    if (badSession !== undefined) throw new RpcError("invalid-argument", badSession, { executed: "no" });
     const badRetry = retryProblem(options.retry ?? {});
     if (badRetry !== undefined) throw new RpcError("invalid-argument", badRetry, { executed: "no" });
     const retry = new RetryPolicy(options.retry, machine.random);
@@ -196,7 +236,7 @@ export class OncChannel {
       retryPolicy: retry,
     };
     const reach = (engine: StreamClientEngine | DatagramClientEngine): Reach => ({
-      address: parsed,
+      where,
       text: address,
       program,
       version,
@@ -209,7 +249,7 @@ export class OncChannel {
         engine.reach = times;
       },
     });
-    if (isDatagram(parsed)) {
+    if (datagrams) {
       const engine = new DatagramClientEngine({
         ...engineOptions,
         datagramSizeMax: options.datagramSizeMax,
@@ -227,6 +267,7 @@ export class OncChannel {
       ...engineOptions,
     });
     watchEngine(engine);
+    if (where instanceof Places) engine.onSilent = () => where.silent();
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),
       connectTimeoutMs,
@@ -235,7 +276,7 @@ export class OncChannel {
       flushBytes: outboxFlushBytes,
       machine,
     });
-    await drive.connect();
+    if (!lazy) await drive.connect();
     return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options);
   }
 
@@ -402,6 +443,30 @@ export class OncChannel {
   async close(): Promise<void> {
     await this.#drive.close();
   }
+}
+
+/** Makes each host's TLS once. */
+function layersOf(tls: ClientTls | undefined): (address: Address) => StreamLayer | undefined {
+  const layers = new Map<string, StreamLayer | undefined>();
+  return (address) => {
+    const key = "host" in address ? `${address.scheme} ${address.host}` : "";
+    if (!layers.has(key)) {
+      // A name's instances come and go.
+      if (layers.size >= layersMax) layers.clear();
+      layers.set(key, layerOf(address, tls));
+    }
+    return layers.get(key);
+  };
+}
+
+/** Hosts whose TLS is kept. */
+const layersMax = 256;
+
+/** Whether a name, or the instance that is preferred, is served over datagrams only. */
+async function overDatagrams(places: Places, preferred: string | undefined): Promise<boolean> {
+  const texts = preferred === undefined ? (await places.all()).map(({ address }) => address) : [preferred];
+  const addresses = texts.map(usable).filter((address) => address !== undefined);
+  return addresses.length > 0 && addresses.every(isDatagram);
 }
 
 /** Between two questions about one call, in milliseconds. */

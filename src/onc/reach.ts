@@ -15,6 +15,7 @@ import {
 import { channelOf } from "../observe/channels.js";
 import { clientAuthTls } from "./auth/index.js";
 import { nullTarget } from "./engine/index.js";
+import type { Candidate, Places } from "./places.js";
 import { onc } from "./protocol.js";
 import { ClntStat, clntStatus } from "./status.js";
 import { type StreamUpgrade, upgradeStream } from "./upgrade.js";
@@ -32,7 +33,8 @@ export interface ClientTls extends TlsClientCredentials {
 
 /** What a client wants to reach, and how. */
 export interface Reach {
-  readonly address: Address;
+  /** One address, which may lack its port; or the instances of a name. */
+  readonly where: Address | Places;
   /** The address as the user wrote it. */
   readonly text: string;
   readonly program: number;
@@ -45,8 +47,8 @@ export interface Reach {
     readonly tls?: ClientTls | undefined;
   };
   readonly clock: Clock;
-  /** TLS, where the address or the options want it; made once for all connections. */
-  readonly layer: StreamLayer | undefined;
+  /** TLS, where the address or the options want it; made once for all connections to a host. */
+  readonly layer: (address: Address) => StreamLayer | undefined;
   /** Is told the peer's complete address, and how long it took to reach it. */
   readonly onReached: (peer: string, times: ReachTimes) => void;
 }
@@ -87,15 +89,26 @@ async function told<T>(reach: Reach, reaching: Promise<T>): Promise<T> {
 
 async function openStreamTo(reach: Reach, signal: AbortSignal): Promise<Stream> {
   const startedAt = reach.clock.now();
-  const address = await complete(reach);
+  const candidates = await candidatesOf(reach, false, signal);
   const resolvedAt = reach.clock.now();
-  try {
-    const stream = await secure(reach, address, signal);
-    reached(reach, startedAt, resolvedAt, stream.peer);
-    return stream;
-  } catch (error) {
-    throw unreachable(error, reach.text);
+  const places = placesOf(reach);
+  const failures: RpcError[] = [];
+  for (const [i, { address, text }] of candidates.entries()) {
+    const limit = limitOf(reach, signal, startedAt, candidates.length - i);
+    try {
+      const stream = await secure(reach, address, limit.signal);
+      places?.reached(text);
+      reached(reach, startedAt, resolvedAt, stream.peer);
+      return stream;
+    } catch (error) {
+      places?.failed(text);
+      failures.push(unreachable(error, text));
+    } finally {
+      limit.end();
+    }
+    if (signal.aborted) break;
   }
+  throw noneReached(failures, reach.text);
 }
 
 async function openDatagramTo(reach: Reach): ReturnType<typeof openDatagram> {
@@ -105,15 +118,63 @@ async function openDatagramTo(reach: Reach): ReturnType<typeof openDatagram> {
     throw new RpcError("invalid-argument", message, { executed: "no" });
   }
   const startedAt = reach.clock.now();
-  const address = await complete(reach);
+  const [{ address, text }] = (await candidatesOf(reach, true)) as readonly [Candidate];
   const resolvedAt = reach.clock.now();
   try {
     const opened = await openDatagram(address, { network: reach.options.network });
-    reached(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(reach.text, address.port) : reach.text);
+    placesOf(reach)?.reached(text);
+    reached(reach, startedAt, resolvedAt, address.scheme === "udp" ? withPort(text, address.port) : text);
     return opened;
   } catch (error) {
-    throw unreachable(error, reach.text);
+    throw unreachable(error, text);
   }
+}
+
+function placesOf({ where }: Reach): Places | undefined {
+  return "scheme" in where ? undefined : where;
+}
+
+/** Whom to try, one after another. At least one. */
+async function candidatesOf(reach: Reach, datagrams: boolean, signal?: AbortSignal): Promise<readonly Candidate[]> {
+  const places = placesOf(reach);
+  if (places === undefined) return [{ address: await complete(reach, reach.where as Address), text: reach.text }];
+  const asked = places.candidates(datagrams);
+  if (signal === undefined) return await asked;
+  return await new Promise((resolve, reject) => {
+    const end = (): void => reject(unreachable(signal.reason, reach.text));
+    signal.addEventListener("abort", end, { once: true });
+    asked.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
+  });
+}
+
+/** How long one of several candidates may take: its share of the time that is left, or a quarter of that. */
+function limitOf(
+  reach: Reach,
+  signal: AbortSignal,
+  startedAt: number,
+  left: number,
+): { readonly signal: AbortSignal; end(): void } {
+  if (left === 1) return { signal, end() {} };
+  const abort = new AbortController();
+  const now = reach.clock.now();
+  const waitMs = (startedAt + reach.connectTimeoutMs - now) / Math.min(left, 4);
+  const alarm = reach.clock.alarm(() => abort.abort(new Error(`no connection within ${Math.round(waitMs)} ms`)));
+  alarm.keepAlive(true);
+  alarm.set(now + waitMs);
+  return { signal: AbortSignal.any([signal, abort.signal]), end: () => alarm.clear() };
+}
+
+function noneReached(failures: readonly RpcError[], text: string): RpcError {
+  const [first, second] = failures;
+  if (first !== undefined && second === undefined) return first;
+  const shown = failures.slice(0, 3).map(({ message }) => message);
+  const more = failures.length > 3 ? `; and ${failures.length - 3} more` : "";
+  return new RpcError("unavailable", `${text}: no instance can be reached: ${shown.join("; ")}${more}`, {
+    executed: "no",
+    peer: text,
+    cause: first,
+    status: clntStatus(ClntStat.RPC_SYSTEMERROR),
+  });
 }
 
 /** Connects with what the address and the options want above the connection. */
@@ -121,7 +182,7 @@ async function secure(reach: Reach, address: CompleteAddress, signal: AbortSigna
   const { options } = reach;
   const open = (): Promise<Stream> => openStream(address, { signal, network: options.network });
   const plain = await open();
-  const { layer } = reach;
+  const layer = reach.layer(address);
   if (address.scheme === "tls" && layer !== undefined) {
     try {
       return await layer(plain, "client");
@@ -144,8 +205,8 @@ async function secure(reach: Reach, address: CompleteAddress, signal: AbortSigna
 }
 
 /** Finds the port where the address has none. */
-async function complete(reach: Reach): Promise<CompleteAddress> {
-  const { address, options } = reach;
+async function complete(reach: Reach, address: Address): Promise<CompleteAddress> {
+  const { options } = reach;
   if (!("port" in address) || address.port !== undefined) return address as CompleteAddress;
   if (options.resolver === undefined || address.scheme === "tls") {
     const message = `${reach.text} has no port, and there is nobody to ask for it; give the port`;
@@ -174,7 +235,8 @@ function notResolved(error: unknown, address: string): RpcError {
 }
 
 function reached(reach: Reach, startedAt: number, resolvedAt: number, peer: string): void {
-  const asked = "port" in reach.address && reach.address.port === undefined;
+  const { where } = reach;
+  const asked = !("scheme" in where) || ("port" in where && where.port === undefined);
   const times: ReachTimes = {
     ...(asked ? { resolveMs: resolvedAt - startedAt } : {}),
     connectMs: reach.clock.now() - resolvedAt,

@@ -355,9 +355,13 @@ export class StreamClientEngine extends ClientEngine {
     this.calls--; // it is not the user's
   }
 
+  /** Is told of a connection whose peer owes answers and keeps silent; new calls go to another. */
+  onSilent: (() => void) | undefined = undefined;
+
   #suspect(link: StreamLink): void {
     link.suspect = true;
     if (this.link === link) this.link = undefined;
+    this.onSilent?.();
   }
 }
 

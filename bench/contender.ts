@@ -1,5 +1,5 @@
-/** What is called: nothing at all, or two ints whose sum comes back. */
-export type Kind = "null" | "struct";
+/** What is called: nothing at all, two ints whose sum comes back, or a short text that comes back. */
+export type Kind = "null" | "struct" | "echo";
 
 /** One side of the comparison. Its server and its client run in processes of their own. */
 export interface Contender {

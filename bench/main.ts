@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Kind, Sample } from "./contender.js";
 import { type Measured, programs, writeDocument } from "./documents.js";
-import type { Answer, Order } from "./worker.js";
+import { benchEcho, connections, echoTasks } from "./echo.js";
+import { add, type Figures, median, turns } from "./figures.js";
+import { WorkerProcess } from "./worker-process.js";
 
 const usage = `npm run bench -- [options]
   --rounds N     turns of each contender (default 9)
@@ -36,92 +38,62 @@ function positive(name: string, text: string): number {
   return value;
 }
 
-/** A worker process: one order at a time, answered in turn. */
-class Worker {
-  readonly #child: ChildProcess;
-  #settle: ((answer: Answer) => void) | undefined;
-
-  constructor(name: string) {
-    // Errors of a contender go to stderr; stdout is the report's.
-    this.#child = fork(fileURLToPath(new URL("worker.js", import.meta.url)), [name], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
-    this.#child.on("message", (answer) => this.#settle?.(answer as Answer));
-    this.#child.on("exit", (code) => this.#settle?.({ error: `the worker ended with code ${code}` }));
-  }
-
-  async order<T>(order: Order): Promise<T> {
-    const answer = await new Promise<Answer>((resolve) => {
-      this.#settle = resolve;
-      this.#child.send(order, (error) => {
-        if (error !== null) resolve({ error: error.message });
-      });
-    });
-    if ("error" in answer) throw new Error(answer.error);
-    return answer.ok as T;
-  }
-
-  stop(): void {
-    this.#child.kill();
-  }
-}
-
-/** Figures of one contender at one task, a number per round. */
-type Figures = Map<string, Map<string, number[]>>;
-
-function add(figures: Figures, task: string, contender: string, value: number): void {
-  const row = figures.get(task) ?? new Map<string, number[]>();
-  figures.set(task, row);
-  row.set(contender, [...(row.get(contender) ?? []), value]);
-}
-
-function median(values: readonly number[] | undefined): number | undefined {
-  if (values === undefined || values.length === 0) return undefined;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const high = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? high : (high + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
-
-/** Every other round goes the other way, so that nobody always runs after the same neighbour. */
-function turns<T>(list: readonly T[], round: number): readonly T[] {
-  return round % 2 === 0 ? list : [...list].reverse();
-}
-
 const failures: string[] = [];
 
-async function benchCalls(figures: Figures): Promise<void> {
-  const contenders: { name: string; file: string; client: Worker; server: Worker; kinds: readonly Kind[] }[] = [];
+/** Clients against servers of their own make: what is called, and how many calls are in flight. */
+interface Calls {
+  readonly ends: readonly (readonly [name: string, file: string])[];
+  readonly tasks: readonly (readonly [kind: Kind, window: number])[];
+}
+
+const oncCalls: Calls = {
+  ends: [
+    ["grpc-js", "grpc"],
+    ["farcall", "farcall"],
+    ["farcall-plain", "farcall-plain"],
+    ["net", "net"],
+  ],
+  tasks: [
+    ["null", 1],
+    ["null", 128],
+    ["struct", 1],
+    ["struct", 128],
+  ],
+};
+
+const xmlCalls: Calls = {
+  ends: [
+    ["farcall", "xml-farcall"],
+    ["npm-xmlrpc", "xml-npm-xmlrpc"],
+  ],
+  tasks: [["echo", connections]],
+};
+
+async function benchCalls(figures: Figures, { ends, tasks }: Calls): Promise<void> {
+  const contenders: { name: string; client: WorkerProcess; server: WorkerProcess; kinds: readonly Kind[] }[] = [];
   try {
-    for (const [name, file] of [
-      ["grpc-js", "grpc"],
-      ["farcall", "farcall"],
-      ["farcall-plain", "farcall-plain"],
-      ["net", "net"],
-    ] as const) {
-      const [server, client] = [new Worker(file), new Worker(file)];
+    for (const [name, file] of ends) {
+      const [server, client] = [new WorkerProcess(file), new WorkerProcess(file)];
       try {
         const address = await server.order<string>({ do: "serve" });
         const kinds = await client.order<readonly Kind[]>({ do: "connect", address });
-        contenders.push({ name, file, client, server, kinds });
+        contenders.push({ name, client, server, kinds });
       } catch (error) {
         failures.push(`${name}: ${(error as Error).message}`);
         server.stop();
         client.stop();
       }
     }
-    for (const kind of ["null", "struct"] as const) {
-      for (const window of [1, 128]) {
-        const able = contenders.filter(({ kinds }) => kinds.includes(kind));
-        // Warm: the compiler of either end should be done before anything counts.
-        for (const { client } of able) await client.order({ do: "run", kind, window, ms: Math.min(ms, 1000) });
-        for (let round = 0; round < rounds; round++) {
-          for (const { name, client } of turns(able, round)) {
-            const sample = await client.order<Sample>({ do: "run", kind, window, ms });
-            add(figures, `${kind} window ${window}, calls/s`, name, (sample.calls / sample.ms) * 1000);
-            if (sample.p50 !== undefined) add(figures, `${kind} window ${window}, p50 us`, name, sample.p50);
-            if (sample.p99 !== undefined) add(figures, `${kind} window ${window}, p99 us`, name, sample.p99);
-          }
+    for (const [kind, window] of tasks) {
+      const able = contenders.filter(({ kinds }) => kinds.includes(kind));
+      // Warm: the compiler of either end should be done before anything counts.
+      for (const { client } of able) await client.order({ do: "run", kind, window, ms: Math.min(ms, 1000) });
+      for (let round = 0; round < rounds; round++) {
+        for (const { name, client } of turns(able, round)) {
+          const sample = await client.order<Sample>({ do: "run", kind, window, ms });
+          add(figures, `${kind} window ${window}, calls/s`, name, (sample.calls / sample.ms) * 1000);
+          if (sample.p50 !== undefined) add(figures, `${kind} window ${window}, p50 us`, name, sample.p50);
+          if (sample.p99 !== undefined) add(figures, `${kind} window ${window}, p99 us`, name, sample.p99);
         }
       }
     }
@@ -135,7 +107,7 @@ async function benchCalls(figures: Figures): Promise<void> {
 
 async function benchCodec(figures: Figures): Promise<void> {
   const contenders: { name: string; measure: (direction: "encode" | "decode", ms: number) => Promise<number> }[] = [];
-  const worker = new Worker("farcall");
+  const worker = new WorkerProcess("farcall");
   try {
     try {
       await worker.order({ do: "code", direction: "encode", ms: 1 });
@@ -166,7 +138,7 @@ async function benchCodec(figures: Figures): Promise<void> {
 }
 
 async function benchDocuments(figures: Figures): Promise<void> {
-  const workers = ["farcall", "npm-xmlrpc", "json"].map((name) => [name, new Worker(name)] as const);
+  const workers = ["farcall", "npm-xmlrpc", "json"].map((name) => [name, new WorkerProcess(name)] as const);
   try {
     const contenders: Measured[] = [];
     for (const [name, worker] of workers) {
@@ -215,7 +187,7 @@ function buildC(): string {
 
 /**
  * Names of ratios: which task, over whom. Those of codecs and sessions are of time; those of documents say how many times
- * faster. What is counted the other way is inverted.
+ * faster, and those of CPU how many times less. What is counted the other way is inverted.
  */
 const ratios: readonly (readonly [name: string, task: string, other: string, inverted?: "inverted"])[] = [
   ["onc-tcp-w1/net", "null window 1, calls/s", "net"],
@@ -228,6 +200,14 @@ const ratios: readonly (readonly [name: string, task: string, other: string, inv
   ["session-w128/plain", "struct window 128, calls/s", "farcall-plain", "inverted"],
   ["xdr-encode/libtirpc", "encode 100 entries, ns", "libtirpc"],
   ["xdr-decode/libtirpc", "decode 100 entries, ns", "libtirpc"],
+  ["xml-echo/npm-xmlrpc", echoTasks.speed, "npm-xmlrpc"],
+  ["xml-echo/node-http", echoTasks.speed, "node-http"],
+  ["xml-echo/xmlrpc-c", echoTasks.speed, "xmlrpc-c"],
+  ["xml-echo/farcall-mounted", echoTasks.speed, "farcall-mounted"],
+  ["xml-echo-cpu/npm-xmlrpc", echoTasks.cpu, "npm-xmlrpc", "inverted"],
+  ["xml-echo-cpu/node-http", echoTasks.cpu, "node-http", "inverted"],
+  ["xml-echo-cpu/xmlrpc-c", echoTasks.cpu, "xmlrpc-c", "inverted"],
+  ["xml-echo-both-ends/npm-xmlrpc", `echo window ${connections}, calls/s`, "npm-xmlrpc"],
   ["xml-decode/npm-xmlrpc", "decode 1.18 MB of XML-RPC, ms", "npm-xmlrpc", "inverted"],
   ["xml-encode/npm-xmlrpc", "encode 1.18 MB of XML-RPC, ms", "npm-xmlrpc", "inverted"],
   ["xml-decode/xmlrpc-c", "decode 1.18 MB of XML-RPC, ms", "xmlrpc-c", "inverted"],
@@ -250,9 +230,13 @@ if (options.help) {
   console.log(usage);
 } else {
   const figures: Figures = new Map();
-  if (only.includes("calls")) await benchCalls(figures);
+  if (only.includes("calls")) await benchCalls(figures, oncCalls);
   if (only.includes("codec")) await benchCodec(figures);
-  if (only.includes("xml")) await benchDocuments(figures);
+  if (only.includes("xml")) {
+    await benchEcho(figures, rounds, ms, failures);
+    await benchCalls(figures, xmlCalls);
+    await benchDocuments(figures);
+  }
   const result: Record<string, number> = {};
   for (const [name, task, other, inverted] of ratios) {
     const row = figures.get(task);

@@ -98,8 +98,8 @@ function bench() {
     project: "bench/tsconfig.json",
     output: join(folder, "dist"),
     inputs: [
-      ...["main.ts", "worker.ts", "calls.ts", "contender.ts", "documents.ts", "tsconfig.json", "package-lock.json"],
-      ...["contenders", "codec", "documents", "generated"],
+      ...["main.ts", "worker.ts", "worker-process.ts", "calls.ts", "contender.ts", "figures.ts", "documents.ts", "echo.ts"],
+      ...["tsconfig.json", "package-lock.json", "contenders", "codec", "documents", "echo", "generated"],
     ].map((path) => `bench/${path}`),
   });
 }

@@ -33,6 +33,7 @@ required=(
   "supervisord supervisor"
   "rtorrent rtorrent"
   "chromium chromium"
+  "wrk wrk"
 )
 
 PATH="$PATH:/usr/sbin:/sbin"

@@ -15,7 +15,7 @@ export const contenderWith = (options: ConnectOptions, kinds: readonly Kind[]): 
     const client = await connect(BenchV1, address, options);
     const pair = { a: 20, b: 22 };
     const calls = { null: () => client.$ping(), struct: () => client.add(pair) };
-    return { kinds, run: (kind, window, ms) => keepCalling(calls[kind], window, ms) };
+    return { kinds, run: (kind, window, ms) => keepCalling(calls[kind as keyof typeof calls], window, ms) };
   },
 });
 

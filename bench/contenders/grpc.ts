@@ -37,6 +37,9 @@ export const contender: Contender = {
         client[method](argument, (error, value) => (error === null ? resolve(value) : reject(error)));
       });
     const calls = { null: promised("nothing", {}), struct: promised("add", { a: 20, b: 22 }) };
-    return { kinds: ["null", "struct"], run: (kind, window, ms) => keepCalling(calls[kind], window, ms) };
+    return {
+      kinds: ["null", "struct"],
+      run: (kind, window, ms) => keepCalling(calls[kind as keyof typeof calls], window, ms),
+    };
   },
 };

@@ -1,14 +1,6 @@
 import { withNames } from "./binder/directory/resolver.js";
-import {
-  type Client,
-  type ClientHalf,
-  type NarrowedBy,
-  type Narrowing,
-  type Protocol,
-  type Resolver,
-  RpcError,
-} from "./model/index.js";
-import { isExchangeAddress } from "./net/exchange-address.js";
+import { connectAny } from "./connect-any.js";
+import type { Client, NarrowedBy, Narrowing, Protocol, Resolver } from "./model/index.js";
 import type { TypedClientOptions } from "./onc/channel.js";
 import type { OncService } from "./onc/program.js";
 import type { TypedXmlRpcClientOptions, XmlRpcServiceClient } from "./xmlrpc/client.js";
@@ -46,17 +38,11 @@ export function connect<C, const N extends Narrowing<C> = Record<never, never>>(
   address: string,
   options?: ConnectOptions<NoInfer<C>, N>,
 ): Promise<Client<NarrowedBy<C, N>>>;
-export async function connect(
+export function connect(
   service: { readonly protocol: Protocol; readonly name: string },
   address: string,
   options: object = {},
 ): Promise<unknown> {
-  const { protocol } = service;
-  if (isExchangeAddress(address) && !protocol.fits(address)) {
-    const text = `${service.name} is a service of the protocol ${protocol.name}, and ${address} is HTTP; overXmlRpc(service) goes there`;
-    throw new RpcError("invalid-argument", text, { executed: "no" });
-  }
   const resolver = withNames((options as { readonly resolver?: Resolver | undefined }).resolver);
-  const { connectService }: ClientHalf = await protocol.client();
-  return await connectService(service as never, address, { ...options, resolver } as never);
+  return connectAny(service, address, { ...options, resolver });
 }

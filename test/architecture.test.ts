@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { breaches, importsOf, type Rooms, readSources, roomOf } from "./support/architecture.js";
+import { aliasesOf, breaches, importsOf, type Rooms, readSources, roomOf } from "./support/architecture.js";
 
 const home = fileURLToPath(new URL("../", import.meta.url));
 
@@ -17,7 +17,7 @@ const onc = [
   "onc/engine",
 ];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
-const root = ["index.ts", "classic.ts", "connect.ts", "server.ts"];
+const root = ["index.ts", "browser.ts", "classic.ts", "connect.ts", "connect-any.ts", "server.ts"];
 const beneath = [
   ...contracts,
   "xdr",
@@ -109,7 +109,8 @@ describe("the house", () => {
 
   it("keeps its import rules", () => {
     expect(files.length).toBeGreaterThan(0);
-    expect(breaches(files, rooms)).toEqual([]);
+    const { imports } = JSON.parse(readFileSync(`${home}package.json`, "utf8")) as { imports: Record<string, unknown> };
+    expect(breaches(files, rooms, aliasesOf(imports))).toEqual([]);
   });
 
   it("compiles exactly the pure rooms without Node and without the DOM", () => {
@@ -177,6 +178,22 @@ describe("the checker of import rules", () => {
 
   it("takes a package's subpath and a scope as the package that the room names", () => {
     expect(breaches([file("leaf/b.ts", `import "commander/esm"; import "@scope/kit/x";`)], table)).toEqual([]);
+  });
+
+  it("follows the package's own names to every file that they may mean", () => {
+    const aliases = aliasesOf({
+      "#part": {
+        browser: { "farcall-source": "./src/core/a.ts", default: "./dist/core/a.js" },
+        "farcall-source": "./src/low/a.ts",
+        default: "./dist/low/a.js",
+      },
+    });
+    expect(aliases).toEqual({ "#part": ["core/a.ts", "low/a.ts"] });
+    const user = file("low/b.ts", `import { b } from "#part"; import { c } from "#other";`);
+    expect(breaches([low, core, user], table, aliases)).toEqual([
+      "low/b.ts: low may not import core (core/a.ts)",
+      "low/b.ts imports #other, which is not in src",
+    ]);
   });
 
   it("finds a cycle of files inside one room, through types too", () => {

@@ -31,6 +31,7 @@ export const realClock: Clock = {
 class RealAlarm implements Alarm {
   readonly #task: () => void;
   #at: number = Number.POSITIVE_INFINITY;
+  /** In browsers it is a number, without `ref` and `unref`. */
   #timer: NodeJS.Timeout | undefined;
   #alive = false;
 
@@ -49,8 +50,8 @@ class RealAlarm implements Alarm {
   keepAlive(alive: boolean): void {
     if (alive === this.#alive) return;
     this.#alive = alive;
-    if (alive) this.#timer?.ref();
-    else this.#timer?.unref();
+    if (alive) this.#timer?.ref?.();
+    else this.#timer?.unref?.();
   }
 
   clear(): void {
@@ -66,6 +67,6 @@ class RealAlarm implements Alarm {
       this.#timer = undefined;
       this.#task();
     }, wait);
-    if (!this.#alive) this.#timer.unref();
+    if (!this.#alive) this.#timer.unref?.();
   }
 }

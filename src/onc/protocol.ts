@@ -14,8 +14,9 @@ interface Version {
 
 export const onc: Onc = {
   name: "onc",
-  client: () => import("./client.js"),
-  server: () => import("./server.js"),
+  // Not by path: in a browser they are another file, as package.json says under `imports`.
+  client: () => import("#onc/client"),
+  server: () => import("#onc/server"),
   fits: (address) => /^(tcp|udp|tls|unix|memory|memory\+datagram):/.test(address),
   clash(one, other) {
     const [a, b] = [one as Version, other as Version];

@@ -1,3 +1,4 @@
+import { hasFreeHeaders, machine as ownMachine, publishRetry, transportTo, watchClientCall } from "#xmlrpc/platform";
 import {
   checkTimeout,
   connectTimeoutMsDefault,
@@ -36,7 +37,6 @@ import {
   type Place,
 } from "./engine/index.js";
 import { authorization, checkHeaders, type HttpAuth } from "./headers.js";
-import { hasFreeHeaders, machine as ownMachine, publishRetry, transportTo, watchClientCall } from "./platform.js";
 import { xmlRpc } from "./protocol.js";
 import { type Redirects, redirected } from "./redirect.js";
 import type { TransportOptions } from "./transport-options.js";

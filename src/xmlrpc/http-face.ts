@@ -80,6 +80,12 @@ export class HttpFace {
     };
   }
 
+  /** An answer that a page of another origin may read, where it may call: what a browser hides may have run for all it knows. */
+  readable(response: ExchangeResponse, head: ServedHead): ExchangeResponse {
+    const cors = this.headers(head.header("origin"));
+    return cors === noHeaders ? response : { ...response, headers: { ...response.headers, ...cors } };
+  }
+
   // --- who calls
 
   #credentials(head: ServedHead): { readonly auth: HttpServerAuth; readonly credentials: string } | undefined {

@@ -4,66 +4,9 @@
  * @module
  */
 
-export {
-  connectXmlRpc,
-  type HttpCallOptions,
-  type TypedXmlRpcClientOptions,
-  type XmlRpcCapability,
-  XmlRpcClient,
-  type XmlRpcClientOptions,
-  type XmlRpcExecuteOptions,
-  type XmlRpcServiceClient,
-} from "./client.js";
-export type { ElementHandler } from "./codec/builder.js";
-export { array, nullable, optional, record, recursive, type StructValue, struct } from "./codec/composite.js";
-export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
-export { type FaultOutcome, faultOutcome } from "./codec/fault.js";
-export { FaultCode } from "./codec/fault-code.js";
-export { limitDefaults, type XmlRpcLimits } from "./codec/limits.js";
-export {
-  CallDecoder,
-  type DecodedCall,
-  type DecodedResponse,
-  type DecodeOptions,
-  decodeCall,
-  decodeResponse,
-  encodeCall,
-  encodeFault,
-  encodeResponse,
-  type Fault,
-  ResponseDecoder,
-} from "./codec/message.js";
-export type { Dates, Preset, Profile, TextEncoding, XmlRpcOptions } from "./codec/options.js";
-export {
-  decodeParams,
-  decodeResult,
-  encodeProcedureCall,
-  encodeResult,
-  type XmlRpcProcedure,
-} from "./codec/procedure.js";
-export {
-  any,
-  base64,
-  boolean,
-  dateTime,
-  double,
-  i8,
-  int,
-  naiveDateTime,
-  nothing,
-  string,
-  type ValueOf,
-  type XmlRpcType,
-} from "./codec/type.js";
-export { type DateTimeParts, NaiveDateTime, type XmlRpcDouble, type XmlRpcValue } from "./codec/value.js";
-export type { XmlRpcWriter } from "./codec/writer.js";
-export { type CallProgress, HttpAnswerError, XmlRpcFault } from "./engine/index.js";
-export type { HttpAuth } from "./headers.js";
+export * from "./browser.js";
 export type { Cors } from "./http-face.js";
 export type { IdempotencyOptions } from "./idempotency.js";
-export { type OverXmlRpcOptions, overXmlRpc, type ShapedProcedure } from "./over.js";
-export { type XmlRpc, xmlRpc } from "./protocol.js";
-export type { Redirects } from "./redirect.js";
 export {
   type FailedXmlRpcCall,
   type HttpHandlers,
@@ -72,12 +15,4 @@ export {
   type XmlRpcServerOptions,
 } from "./server.js";
 export { type HttpServerAuth, serverAuthBasic, serverAuthBearer } from "./server-auth.js";
-export {
-  type ArgsOfTypes,
-  type ContractOf,
-  method,
-  type XmlRpcMethod,
-  type XmlRpcService,
-  xmlRpcService,
-} from "./service.js";
 export { WebServer, type WebServerOptions } from "./web-server.js";

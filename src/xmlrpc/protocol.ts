@@ -14,7 +14,8 @@ interface Named {
 export const xmlRpc: XmlRpc = {
   name: "xmlrpc",
   client: () => import("./client.js"),
-  server: () => import("./server.js"),
+  // Not by path: in a browser it is another file, as package.json says under `imports`.
+  server: () => import("#xmlrpc/server"),
   fits: (address) => /^(https?|http\+unix|scgi|scgi\+unix):/.test(address),
   clash(one, other) {
     const taken = new Set(Object.values((other as Named).procedures).map(({ name }) => name));

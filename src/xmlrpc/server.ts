@@ -271,9 +271,8 @@ export class XmlRpcServer {
   }
 
   #admit(head: ServedHead, mounted: boolean): ExchangeResponse | undefined {
-    const refusal = this.#face.admit(head, mounted);
-    if (refusal !== undefined) return refusal;
-    return this.#overload();
+    const refusal = this.#face.admit(head, mounted) ?? this.#overload();
+    return refusal === undefined ? undefined : this.#face.readable(refusal, head);
   }
 
   /** Why no further call may run now. */
@@ -293,17 +292,17 @@ export class XmlRpcServer {
         (known) => this.#identified(exchange, known),
         (error: unknown) => {
           this.#report(error, { address: exchange.peer, identity: unknownCaller }, "auth");
-          exchange.respond(plain(500, "who calls could not be found out", { Farcall: "executed=no" }));
+          this.#refuse(exchange, plain(500, "who calls could not be found out", { Farcall: "executed=no" }));
         },
       );
     } else this.#identified(exchange, identity);
   }
 
   #identified(exchange: ServedExchange, identity: Identity | undefined): void {
-    if (identity === undefined) return exchange.respond(this.#face.unauthorized());
+    if (identity === undefined) return this.#refuse(exchange, this.#face.unauthorized());
     // Many may have arrived together.
     const overload = this.#overload();
-    if (overload !== undefined) return exchange.respond(overload);
+    if (overload !== undefined) return this.#refuse(exchange, overload);
     const read = this.#dispatcher.read(exchange.body, charsetOf(exchange.header("content-type")));
     if ("body" in read) return this.#respond(exchange, read);
     const request = new RunningRequest(exchange, identity, this.#machine.clock.now());
@@ -355,9 +354,13 @@ export class XmlRpcServer {
       // What another request is at may still run; whatever else has a status did not run by this one.
       const note = kept.status === 409 || kept.status === 500 ? "" : "executed=no";
       const after = kept.retryAfter === true ? { "Retry-After": "1" } : {};
-      exchange.respond(plain(kept.status, kept.text, { ...this.#farcallHeader(note), ...after }));
+      this.#refuse(exchange, plain(kept.status, kept.text, { ...this.#farcallHeader(note), ...after }));
     }
     this.#onEnded();
+  }
+
+  #refuse(exchange: ServedExchange, refusal: ExchangeResponse): void {
+    exchange.respond(this.#face.readable(refusal, exchange));
   }
 
   #respond(exchange: ServedExchange, { body, executed, inner, failed }: Answer): void {
@@ -371,7 +374,8 @@ export class XmlRpcServer {
     if (gzipFrom === undefined || body.length < gzipFrom || !takesGzip(exchange)) {
       return exchange.respond({ status: 200, headers, body });
     }
-    const zipped = { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" };
+    const vary = "Vary" in headers ? `${headers["Vary"]}, Accept-Encoding` : "Accept-Encoding";
+    const zipped = { ...headers, "Content-Encoding": "gzip", Vary: vary };
     gzip(body, (error, small) => {
       if (error === null) exchange.respond({ status: 200, headers: zipped, body: small });
       else exchange.respond({ status: 200, headers, body });

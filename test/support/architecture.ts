@@ -84,8 +84,22 @@ export function roomOf(path: string, rooms: Rooms): string | undefined {
   return best;
 }
 
+/** The files under src that the package's own names (`#xmlrpc/server`) may mean: one of them by the conditions that hold. */
+export type Aliases = Readonly<Record<string, readonly string[]>>;
+
+/** What the `imports` of a package.json lead to. */
+export function aliasesOf(imports: Readonly<Record<string, unknown>>): Aliases {
+  const sources = (target: unknown): string[] =>
+    typeof target === "string"
+      ? target.startsWith("./src/") && target.endsWith(".ts")
+        ? [target.slice("./src/".length)]
+        : []
+      : Object.values(target as object).flatMap(sources);
+  return Object.fromEntries(Object.entries(imports).map(([name, target]) => [name, sources(target)]));
+}
+
 /** Every breach of the import rules, as sentences; empty when the house stands as the table says. */
-export function breaches(files: readonly SourceFile[], rooms: Rooms): string[] {
+export function breaches(files: readonly SourceFile[], rooms: Rooms, aliases: Aliases = {}): string[] {
   const found: string[] = [];
   const known = new Set(files.map((file) => file.path));
   for (const file of files) {
@@ -96,15 +110,17 @@ export function breaches(files: readonly SourceFile[], rooms: Rooms): string[] {
     }
     const rules = rooms[home] as Room;
     for (const { specifier, kind } of file.imports) {
-      if (specifier.startsWith(".")) {
-        const target = resolveImport(file.path, specifier);
-        if (!known.has(target)) {
-          found.push(`${file.path} imports ${specifier}, which is not in src`);
-          continue;
-        }
-        const other = roomOf(target, rooms);
-        if (other !== undefined && other !== home && !rules.may.includes(other)) {
-          found.push(`${file.path}: ${home} may not import ${other} (${target})`);
+      const targets = targetsOf(file.path, specifier, aliases);
+      if (targets !== undefined) {
+        for (const target of targets) {
+          if (!known.has(target)) {
+            found.push(`${file.path} imports ${specifier}, which is not in src`);
+            continue;
+          }
+          const other = roomOf(target, rooms);
+          if (other !== undefined && other !== home && !rules.may.includes(other)) {
+            found.push(`${file.path}: ${home} may not import ${other} (${target})`);
+          }
         }
       } else if (specifier === "farcall" || specifier.startsWith("farcall/")) {
         found.push(`${file.path} imports ${specifier}: inside src, by relative path`);
@@ -115,7 +131,7 @@ export function breaches(files: readonly SourceFile[], rooms: Rooms): string[] {
       }
     }
   }
-  for (const cycle of cycles(files)) found.push(`import cycle: ${cycle.join(" -> ")}`);
+  for (const cycle of cycles(files, aliases)) found.push(`import cycle: ${cycle.join(" -> ")}`);
   for (const [room, { may }] of Object.entries(rooms)) {
     for (const other of may) {
       if (!(other in rooms)) found.push(`the table lets ${room} import ${other}, which it does not know`);
@@ -128,12 +144,12 @@ export function breaches(files: readonly SourceFile[], rooms: Rooms): string[] {
  * The import cycles between files, one for each file that closes one. A lazy `import()` closes none, since it runs
  * after load; a type does, since two files that describe each other are one concept in two places.
  */
-function cycles(files: readonly SourceFile[]): string[][] {
+function cycles(files: readonly SourceFile[], aliases: Aliases): string[][] {
   const edges = new Map<string, string[]>();
   for (const { path, imports } of files) {
     const targets = imports
-      .filter(({ specifier, kind }) => specifier.startsWith(".") && kind !== "lazy")
-      .map(({ specifier }) => resolveImport(path, specifier));
+      .filter(({ kind }) => kind !== "lazy")
+      .flatMap(({ specifier }) => targetsOf(path, specifier, aliases) ?? []);
     edges.set(path, targets);
   }
   const found: string[][] = [];
@@ -152,8 +168,11 @@ function cycles(files: readonly SourceFile[]): string[][] {
   return found;
 }
 
-function resolveImport(from: string, specifier: string): string {
-  return join(dirname(from), specifier).split(sep).join("/").replace(/\.js$/, ".ts");
+/** The files under src that an import may mean; undefined when it is of something else. */
+function targetsOf(from: string, specifier: string, aliases: Aliases): readonly string[] | undefined {
+  if (specifier.startsWith("#")) return aliases[specifier] ?? [specifier];
+  if (!specifier.startsWith(".")) return undefined;
+  return [join(dirname(from), specifier).split(sep).join("/").replace(/\.js$/, ".ts")];
 }
 
 function packageOf(specifier: string): string {

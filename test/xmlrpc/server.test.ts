@@ -189,7 +189,32 @@ describe("a server", () => {
     const answered = await post(here.url, { headers: { Origin: "https://app.example" } });
     expect(answered.status).toBe(200);
     expect(answered.headers.get("access-control-allow-origin")).toBe("https://app.example");
-    expect((await post(here.url, { headers: { Origin: "https://evil.example" } })).status).toBe(403);
+    const stranger = await post(here.url, { headers: { Origin: "https://evil.example" } });
+    expect(stranger.status).toBe(403);
+    expect(stranger.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  it("lets pages of chosen origins read why a call was refused", async () => {
+    const nobody = serverAuthBasic(() => false);
+    await using here = await served({ cors: { origins: ["https://app.example"] }, auth: [nobody], gzipFrom: 1 });
+    const headers = { Origin: "https://app.example" };
+    for (const [url, more, status] of [
+      [here.url, {}, 401],
+      [here.url, { Authorization: `Basic ${btoa("me:sesame")}` }, 401],
+      [here.url.replace("/RPC2", "/elsewhere"), {}, 404],
+    ] as const) {
+      const refused = await post(url, { headers: { ...headers, ...more } });
+      expect(refused.status).toBe(status);
+      expect(refused.headers.get("access-control-allow-origin")).toBe("https://app.example");
+      expect(refused.headers.get("access-control-expose-headers")).toBe("Farcall");
+    }
+  });
+
+  it("says everything that its answers depend on", async () => {
+    await using here = await served({ cors: { origins: ["https://app.example"] }, gzipFrom: 1 });
+    const answered = await post(here.url, { headers: { Origin: "https://app.example", "Accept-Encoding": "gzip" } });
+    expect(answered.headers.get("content-encoding")).toBe("gzip");
+    expect(answered.headers.get("vary")).toBe("Origin, Accept-Encoding");
   });
 
   it("compresses large answers for those who take it, where it is told to", async () => {

@@ -4,7 +4,6 @@
  *
  * @module
  */
-export type { Client, Handlers, NullProcedure, OneWayProcedure, Procedure } from "../model/index.js";
 export {
   type AuthAccepted,
   type AuthenticatedBytes,
@@ -19,10 +18,9 @@ export {
   serverAuthNone,
   serverAuthSys,
 } from "./auth/index.js";
+export * from "./browser.js";
 export { connectOnc, type DynamicCallOptions, OncClient, type OncClientOptions } from "./client.js";
 export { AuthFlavor, type OpaqueAuth } from "./message.js";
-export { type OncProcedure, type OncService, oncProgram } from "./program.js";
-export { type Onc, onc } from "./protocol.js";
 export type { ClientTls } from "./reach.js";
 export type { DuplicateFiltering, ReplyCacheOptions } from "./reply-cache.js";
 export type { OncServerOptions, ServerTls } from "./server.js";

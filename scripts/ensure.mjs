@@ -98,7 +98,16 @@ function bench() {
     project: "bench/tsconfig.json",
     output: join(folder, "dist"),
     inputs: [
-      ...["main.ts", "worker.ts", "worker-process.ts", "calls.ts", "contender.ts", "figures.ts", "documents.ts", "echo.ts"],
+      ...[
+        "main.ts",
+        "worker.ts",
+        "worker-process.ts",
+        "calls.ts",
+        "contender.ts",
+        "figures.ts",
+        "documents.ts",
+        "echo.ts",
+      ],
       ...["tsconfig.json", "package-lock.json", "contenders", "codec", "documents", "echo", "generated"],
     ].map((path) => `bench/${path}`),
   });

@@ -73,6 +73,12 @@ export interface OncClientOptions {
    * so that whoever starts learns at once whether the server is there. Not for datagrams.
    */
   readonly lazy?: boolean | undefined;
+  /**
+   * How the calls to a name are spread over the servers that have registered under it: each to the next in turn, or to the
+   * one that has fewest of this client's calls to answer. By default a client has one of them, taken at random, for as long
+   * as that one lives: per-session objects and the order of calls hang on it.
+   */
+  readonly balance?: "round-robin" | "least-pending" | undefined;
   /** Most calls that wait for an answer; default 65,536. One more is refused as `busy`. */
   readonly pendingCallsMax?: number | undefined;
   /** Most bytes that wait for the connection or for the peer to read; default 16 MiB. More is refused as `busy`. */
@@ -162,6 +168,8 @@ export class OncChannel {
   readonly #now: () => number;
   readonly #clock: Clock;
   readonly #session: SessionClient | undefined;
+  /** The instances of the name that leads to the server; undefined for an address. */
+  readonly #places: Places | undefined;
 
   private constructor(
     drive: Drive,
@@ -170,7 +178,9 @@ export class OncChannel {
     retry: RetryPolicy,
     connects: () => number,
     options: OncClientOptions,
+    where: Address | Places,
   ) {
+    this.#places = where instanceof Places ? where : undefined;
     const machine = options.machine ?? realMachine;
     this.#clock = machine.clock;
     this.#session = sessionOf(engine, options, machine);
@@ -260,7 +270,7 @@ export class OncChannel {
       watchEngine(engine);
       const { socket, peer } = await reachDatagram(reach(engine));
       const drive = new DatagramClientDrive(engine, socket, peer, machine.clock);
-      return new OncChannel(drive, engine, timeoutMs, retry, () => 1, options);
+      return new OncChannel(drive, engine, timeoutMs, retry, () => 1, options, where);
     }
     const engine = new StreamClientEngine({
       ...options,
@@ -277,12 +287,17 @@ export class OncChannel {
       machine,
     });
     if (!lazy) await drive.connect();
-    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options);
+    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options, where);
   }
 
   /** The address in use, with the port. */
   get address(): string {
     return this.#engine.peer;
+  }
+
+  /** The instance of a name that was reached last, as it was registered. */
+  get instance(): string | undefined {
+    return this.#places?.last;
   }
 
   get stats(): ClientStats {

@@ -10,7 +10,8 @@ import {
 } from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
-import { OncChannel, type OncClientOptions, type TypedClientOptions } from "./channel.js";
+import { BalancedChannel } from "./balanced-channel.js";
+import { type Channel, OncChannel, type OncClientOptions, type TypedClientOptions } from "./channel.js";
 import { type CallTarget, nullTarget } from "./engine/index.js";
 import type { Target } from "./message.js";
 import type { OncService } from "./program.js";
@@ -33,14 +34,20 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
   const targets = targetsOf(service, options as ProcedureOptions);
   // A client that must not connect again has nothing to gain from a session.
   const session = options.session ?? (options.reconnect === false ? "off" : "auto");
-  const channel = await OncChannel.open(address, service.program, service.version, { ...options, session });
+  const { balance } = options;
+  if (balance !== undefined && balance !== "round-robin" && balance !== "least-pending") {
+    const text = `balance must be "round-robin" or "least-pending", not ${JSON.stringify(balance)}`;
+    throw new RpcError("invalid-argument", text, { executed: "no" });
+  }
+  const Way = balance === undefined ? OncChannel : BalancedChannel;
+  const channel = await Way.open(address, service.program, service.version, { ...options, session });
   return typedClient(service, targets, channel);
 }
 
 export { connectOnc as connectService };
 
 /** The names that every client has, whatever its contract. */
-const controls = (service: { name: string; program: number; version: number }, channel: OncChannel): object => {
+const controls = (service: { name: string; program: number; version: number }, channel: Channel): object => {
   // Whoever asks whether somebody is there wants to know now.
   const ping = {
     ...nullTarget(service.program, service.version, `${service.name}.$ping`),
@@ -62,7 +69,7 @@ const controls = (service: { name: string; program: number; version: number }, c
 function typedClient<C>(
   service: { readonly name: string; readonly program: number; readonly version: number },
   targets: ReadonlyMap<string, CallTarget>,
-  channel: OncChannel,
+  channel: Channel,
 ): Client<C> {
   // Without a prototype: a procedure may have any name, and `toString` is not one of ours.
   const client = Object.assign(Object.create(null) as Record<string, unknown>, controls(service, channel));
@@ -89,7 +96,7 @@ function outcomeOf(call: Promise<unknown>): Promise<Outcome<unknown>> {
 }
 
 /** A stub: the procedure's arguments, then the call's options. */
-function method(channel: OncChannel, target: CallTarget, arity: number): (...values: never[]) => Promise<unknown> {
+function method(channel: Channel, target: CallTarget, arity: number): (...values: never[]) => Promise<unknown> {
   if (target.semantics === "exactly-once") {
     // Not the short way: whether the server can give it is asked where options are looked at.
     return (...values: unknown[]) => channel.call(target, values.slice(0, arity), values[arity] ?? {});

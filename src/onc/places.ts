@@ -73,6 +73,11 @@ export class Places {
     });
   }
 
+  /** The instance that was reached last. */
+  get last(): string | undefined {
+    return this.#last;
+  }
+
   reached(text: string): void {
     this.#last = text;
     this.#shunned.delete(text);

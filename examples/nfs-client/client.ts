@@ -209,7 +209,9 @@ function setMode(mode: number): Sattr3["mode"] {
 async function mountRoot(address: string, path: string, options: ConnectOptions): Promise<NfsFh3> {
   await using mount = await connect(MountV3, address, { session: "off", ...options });
   const result = await mount.mnt(Buffer.from(path));
-  if (result.fhsStatus !== Mountstat3.MNT3_OK) throw new NfsFailure(`mount ${path}`, result.fhsStatus);
+  if (result.fhsStatus !== Mountstat3.MNT3_OK) {
+    throw new NfsFailure(`the server does not let ${path} be mounted`, result.fhsStatus);
+  }
   return { data: result.mountinfo.fhandle };
 }
 

@@ -72,9 +72,12 @@ async function on(
   use: (client: NfsClient, path: string, within: (path: string) => string) => Promise<unknown>,
 ): Promise<void> {
   const { host, port, mountPort, path } = parseNfsUrl(needed(url, "URL"));
-  const [root = "/"] = (await exportsOf(host, mountPort))
-    .filter((root) => isWithin(path, root))
-    .sort((a, b) => b.length - a.length);
+  const exported = await exportsOf(host, mountPort);
+  const [root] = exported.filter((root) => isWithin(path, root)).sort((a, b) => b.length - a.length);
+  if (root === undefined) {
+    const what = `${path} is not in what ${host} exports (${exported.join(", ") || "nothing"})`;
+    throw new NfsFailure(what, "MNT3ERR_NOENT");
+  }
   const within = (path: string): string => {
     if (!isWithin(path, root)) throw new TypeError(`${path} is not in ${root}`);
     return path.slice(root.length);

@@ -4,12 +4,20 @@ import { RpcError } from "farcall";
 import { Vxi11Instrument } from "./instrument.js";
 import { Vxi11Error } from "./outcome.js";
 
+const usage = `usage: vxi11-client [ADDRESS [COMMAND...]]
+ADDRESS: tcp://HOST[:PORT] (default tcp://127.0.0.1); without a port the instrument's port mapper is asked
+COMMAND: such as "*IDN?"; without one, a demonstration of what the simulator beside this can do`;
+
 const [address = "tcp://127.0.0.1", ...commands] = process.argv.slice(2);
+if (address.startsWith("-")) {
+  console.error(usage);
+  process.exit(address === "--help" || address === "-h" ? 0 : 2);
+}
 
 try {
   await using meter = await Vxi11Instrument.open(address, { connectTimeoutMs: 3_000, ioTimeoutMs: 5_000 });
-  if (commands.length > 0) for (const command of commands) await tell(meter, command);
-  else await show(meter);
+  if (commands.length === 0) await show(meter);
+  for (const command of commands) if (!(await tell(meter, command))) process.exitCode = 1;
 } catch (error) {
   console.error(`failed: ${reasonOf(error)}`);
   process.exitCode = 1;
@@ -37,15 +45,18 @@ async function show(meter: Vxi11Instrument): Promise<void> {
   await tell(meter, "SYST:ERR?");
 }
 
-async function tell(meter: Vxi11Instrument, command: string, ioTimeoutMs?: number): Promise<void> {
+/** Sends a command, and prints what comes of it; whether it succeeded. */
+async function tell(meter: Vxi11Instrument, command: string, ioTimeoutMs?: number): Promise<boolean> {
   try {
     if (command.includes("?")) console.log(`${command} -> ${await meter.query(command, { ioTimeoutMs })}`);
     else {
       await meter.write(command, { ioTimeoutMs });
       console.log(command);
     }
+    return true;
   } catch (error) {
     console.log(`${command} -> ${reasonOf(error)}`);
+    return false;
   }
 }
 

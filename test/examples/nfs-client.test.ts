@@ -148,6 +148,10 @@ describe.skipIf(process.platform !== "linux")("a server that is killed and start
     expect(await nfs("rmdir", url("dir"))).toMatchObject({ code: 0 });
     expect(await nfs("rm", url("file"))).toMatchObject({ code: 0 });
     expect(await nfs("cat", url("file"))).toMatchObject({ code: 1, stderr: "/file: NFS3ERR_NOENT\n" });
+    expect(await nfs("ls", `nfs://127.0.0.1:${port}/else`)).toMatchObject({
+      code: 1,
+      stderr: "/else is not in what 127.0.0.1 exports (/export): MNT3ERR_NOENT\n",
+    });
     expect(await nfs("walk", url(""))).toMatchObject({ code: 2, stderr: expect.stringContaining("usage:") });
   });
 });

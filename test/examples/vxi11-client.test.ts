@@ -4,6 +4,8 @@ import { Vxi11Instrument } from "../../examples/vxi11/instrument.js";
 import { Vxi11Error } from "../../examples/vxi11/outcome.js";
 import { Simulator } from "../../examples/vxi11/simulator/simulator.js";
 import { ERROR_IO_TIMEOUT } from "../../examples/vxi11/vxi11.js";
+import { run } from "../support/processes.js";
+import { buildExamples, exampleProgram } from "./built.js";
 import { bareLink, listenSilently, servePortMapper, untilRunning } from "./vxi11-support.js";
 
 describe("a late reply never answers the next query", () => {
@@ -162,5 +164,21 @@ describe("the client of an instrument", () => {
 
   it.each(["127.0.0.1", "udp://127.0.0.1:1", "tcp://"])("refuses the address %s", async (address) => {
     await expect(Vxi11Instrument.open(address)).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
+  });
+
+  it("is used from the command line", { timeout: 60_000 }, async () => {
+    buildExamples();
+    await using simulator = await Simulator.start();
+    const ask = (...args: string[]) => run(process.execPath, [exampleProgram("vxi11/client.js"), ...args]);
+    expect(await ask(simulator.address, "VOLT 2", "VOLT?")).toMatchObject({
+      code: 0,
+      stdout: "VOLT 2\nVOLT? -> +2.000000E+00\n",
+    });
+    expect(await ask(simulator.address, "SLOW? 60000", "VOLT?")).toMatchObject({
+      code: 1,
+      lines: [expect.stringContaining("I/O timeout (15)"), "VOLT? -> +2.000000E+00"],
+    });
+    expect(await ask("--help")).toMatchObject({ code: 0, stderr: expect.stringContaining("usage:") });
+    expect(await ask("--port")).toMatchObject({ code: 2, stderr: expect.stringContaining("usage:") });
   });
 });

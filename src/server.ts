@@ -7,6 +7,7 @@ import {
   type Protocol,
   RpcError,
   type Service,
+  type ServiceAccess,
   type ServingHalf,
 } from "./model/index.js";
 import { isExchangeAddress, parseExchangeAddress } from "./net/exchange-address.js";
@@ -20,7 +21,7 @@ import type { XmlRpcService } from "./xmlrpc/service.js";
 /** Options of a {@link Server}: those of ONC RPC, and apart from them those of XML-RPC. */
 export interface ServerOptions<Tx = undefined> extends OncServerOptions<Tx> {
   /**
-   * How services of XML-RPC are served. What both protocols have (`onError`, `machine`, the certificate of `tls`, the store of
+   * How services of XML-RPC are served. What both protocols have (`onError`, `machine`, the certificate of `tls`, `local`, the store of
    * `replyCache`) is taken from above unless it is said here.
    */
   readonly xmlRpc?: XmlRpcServerOptions<Tx> | undefined;
@@ -68,10 +69,11 @@ export class Server<Tx = undefined> implements AsyncDisposable {
   /**
    * Serves a service with one object for all callers.
    *
+   * @param options who may call it, where the server has local authentication
    * @throws RangeError when the program and version are exported already
-   * @throws TypeError when a handler is missing
+   * @throws TypeError when a handler is missing, or a list of users is given to a server without local authentication
    */
-  export<C>(service: AnyService<C>, handlers: Handlers<C, Tx>): this;
+  export<C>(service: AnyService<C>, handlers: Handlers<C, Tx>, options?: ServiceAccess<NoInfer<C>>): this;
   /**
    * Serves a service with an object for each session or each call; `Symbol.dispose` or `Symbol.asyncDispose` ends it.
    * For callers without a session that is their connection; datagrams have none, and `listen` refuses them.
@@ -79,14 +81,14 @@ export class Server<Tx = undefined> implements AsyncDisposable {
   export<C>(
     service: AnyService<C>,
     make: () => Handlers<C, Tx>,
-    options: { readonly lifetime: "per-session" | "per-call" },
+    options: { readonly lifetime: "per-session" | "per-call" } & ServiceAccess<NoInfer<C>>,
   ): this;
   export<C>(
     service: AnyService<C>,
     implementation: Handlers<C, Tx> | (() => Handlers<C, Tx>),
-    options: { readonly lifetime?: Lifetime } = {},
+    options: { readonly lifetime?: Lifetime } & ServiceAccess<C> = {},
   ): this {
-    const { lifetime = "persistent" } = options;
+    const { lifetime = "persistent", allow, allowProcedures } = options;
     const isFactory = typeof implementation === "function";
     if (isFactory !== (lifetime !== "persistent")) {
       throw new TypeError(
@@ -97,10 +99,24 @@ export class Server<Tx = undefined> implements AsyncDisposable {
     }
     const make = isFactory ? (implementation as () => object) : () => implementation as object;
     this.#check(service, lifetime, make);
-    this.#exports.push({ service, lifetime, make });
+    this.#checkAccess(service, allowProcedures);
+    if ((allow ?? allowProcedures) !== undefined && this.#localOf(service) === undefined) {
+      throw new TypeError(`${service.name}: lists of who may call need the server's option local`);
+    }
+    this.#exports.push({ service, lifetime, make, access: { allow, allowProcedures } });
     // A server that listens already serves it from now on.
     if (this.#halves.has(service.protocol.name)) void this.#load(service.protocol);
     return this;
+  }
+
+  #localOf<C>(service: AnyService<C>): object | true | undefined {
+    const { local, xmlRpc } = this.#options;
+    return service.protocol.name === "xmlrpc" ? (xmlRpc?.local ?? local) : local;
+  }
+
+  #checkAccess<C>(service: AnyService<C>, lists: object = {}): void {
+    const unknown = Object.keys(lists).find((name) => !Object.hasOwn(service.procedures, name));
+    if (unknown !== undefined) throw new RangeError(`${service.name} has no procedure ${unknown} to allow`);
   }
 
   /** Finds mistakes at once, where the half that would find them is not loaded yet. */
@@ -171,9 +187,9 @@ export class Server<Tx = undefined> implements AsyncDisposable {
       throw error;
     });
     const services = this.#exports.filter(({ service }) => service.protocol.name === name);
-    for (const { service, lifetime, make } of services.slice(half.exported)) {
+    for (const { service, lifetime, make, access } of services.slice(half.exported)) {
       half.exported++;
-      serving.exportService(service as never, lifetime, make);
+      serving.exportService(service as never, lifetime, make, access);
     }
     return serving;
   }
@@ -194,10 +210,11 @@ export class Server<Tx = undefined> implements AsyncDisposable {
    * app.post("/RPC2", (c) => fetch(c.req.raw));              // Hono
    * ```
    *
-   * @throws RpcError `invalid-argument` when no service of XML-RPC is exported
+   * @throws RpcError `invalid-argument` when no service of XML-RPC is exported, `unavailable` where local authentication is
+   *   on and the kernel cannot be asked
    */
   async httpHandlers(): Promise<HttpHandlers> {
-    return (await this.#loadOf<XmlRpcServer>("xmlrpc")).handlers;
+    return await (await this.#loadOf<XmlRpcServer>("xmlrpc")).handlers();
   }
 
   /** Which calls that are sent again are told from new ones, and how far that holds; known once the server listens. */
@@ -283,6 +300,7 @@ interface Export {
   readonly service: Service<unknown>;
   readonly lifetime: Lifetime;
   readonly make: () => object;
+  readonly access: ServiceAccess<Record<string, unknown>>;
 }
 
 interface Half {
@@ -296,9 +314,16 @@ function isOnc(service: Service<unknown>): service is OncService<unknown> {
 }
 
 /** What XML-RPC takes from the options of all. */
-function xmlRpcOptions<Tx>({ onError, machine, tls, replyCache, xmlRpc }: ServerOptions<Tx>): XmlRpcServerOptions<Tx> {
+function xmlRpcOptions<Tx>({
+  onError,
+  machine,
+  tls,
+  local,
+  replyCache,
+  xmlRpc,
+}: ServerOptions<Tx>): XmlRpcServerOptions<Tx> {
   const cache = replyCache === false || replyCache === undefined ? replyCache : onlyStore(replyCache);
-  return { onError, machine, tls, replyCache: cache, ...xmlRpc };
+  return { onError, machine, tls, local, replyCache: cache, ...xmlRpc };
 }
 
 /** The store is shared; what stands beside it in the options is about datagrams. */

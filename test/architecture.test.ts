@@ -58,7 +58,7 @@ const rooms: Rooms = {
   "xmlrpc/codec": { may: contracts, pure: true, packages: ["saxes"] },
 
   // Sockets, and what runs a core over them. Neither knows a protocol.
-  net: { may: contracts },
+  net: { may: contracts, packages: ["koffi"] },
   drive: { may: [...contracts, "call", "net"] },
 
   // What may become of an asynchronous request, and what can be asked of all of them. It knows no database and no wire.

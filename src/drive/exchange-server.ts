@@ -1,4 +1,4 @@
-import type { TlsPeer } from "../model/index.js";
+import type { LocalPeer, TlsPeer } from "../model/index.js";
 import type { ExchangeHandler, ExchangeListener, ExchangeResponse, ServedExchange } from "../net/exchange.js";
 import { type ExchangeAddress, formatExchangeAddress } from "../net/exchange-address.js";
 import type { ArrivingBody, ExchangeLoad } from "../net/exchange-limits.js";
@@ -10,6 +10,7 @@ import type { Stream, StreamLayer } from "../net/stream.js";
 import { listenTcp } from "../net/tcp.js";
 import { listenUnix } from "../net/unix.js";
 import { type Alarm, type Clock, realClock } from "./clock.js";
+import type { LocalListening } from "./local-access.js";
 
 /** How often slow connections are looked for, at the least, in milliseconds. */
 const sweepMsMax = 1_000;
@@ -38,6 +39,7 @@ const scgi: Wire = {
  * Serves exchanges over HTTP/1.1 and 1.0, or SCGI, on TCP or a Unix socket. Rejects with the system's error.
  *
  * @param layer TLS, for `https:`
+ * @param local how Unix sockets are listened on
  */
 export async function listenExchanges(
   address: ExchangeAddress,
@@ -45,12 +47,13 @@ export async function listenExchanges(
   load: ExchangeLoad,
   layer: StreamLayer | undefined,
   clock: Clock = realClock,
+  local?: LocalListening | undefined,
 ): Promise<ExchangeListener> {
   const { host, port, socketPath, scheme, target } = address;
   const server = new ExchangeServer(scheme.startsWith("scgi") ? scgi : http, handler, load, clock);
   const onConnection = (stream: Stream): void => server.accept(stream, layer);
   const listener =
-    socketPath === "" ? await listenTcp(host, port, onConnection) : await listenUnix(socketPath, onConnection);
+    socketPath === "" ? await listenTcp(host, port, onConnection) : await listenUnix(socketPath, onConnection, local);
   const place = /^tcp:\/\/(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(listener.address);
   const bound = place === null ? {} : { host: place[1] ?? place[2] ?? "", port: Number(place[3]) };
   return {
@@ -381,6 +384,10 @@ class Exchange implements ServedExchange {
 
   get tls(): TlsPeer | undefined {
     return this.#connection.stream.tls;
+  }
+
+  get credentials(): LocalPeer | undefined {
+    return this.#connection.stream.credentials;
   }
 
   get connection(): object {

@@ -1,3 +1,4 @@
+import type { LocalPeer } from "./access.js";
 import type { Executed, RpcError } from "./error.js";
 import type { CallRetryOptions, HedgeOptions } from "./retry.js";
 import type { Narrowed, Semantics } from "./semantics.js";
@@ -31,8 +32,11 @@ export type OneWayOptions = Omit<CallOptions<"maybe">, "semantics" | "retry" | "
 /** The options of calls of one procedure. */
 type OptionsOf<P> = OneWayOf<P> extends true ? OneWayOptions : CallOptions<DeclaredOf<P>>;
 
-/** Who calls, as far as the transport and the authentication flavor know. */
-export interface Caller {
+/**
+ * Who calls, as far as the transport and the authentication flavor know. What the kernel says of a caller over a Unix socket (`pid`,
+ * `uid`, `gid`, `groups`) is there where the server has local authentication, its option `local`.
+ */
+export interface Caller extends Partial<LocalPeer> {
   /** Where the call came from, such as `tcp://127.0.0.1:40312`. */
   readonly address: string;
   readonly identity: Identity;

@@ -1,3 +1,4 @@
+export type * from "./access.js";
 export type * from "./call.js";
 export { type Codec, DecodeError, EncodeError } from "./codec.js";
 export {

@@ -1,3 +1,4 @@
+import type { ServiceAccess } from "./access.js";
 import type { Semantics } from "./semantics.js";
 
 declare const types: unique symbol;
@@ -81,7 +82,12 @@ export interface ServerHalf {
 /** What serves the services of one protocol. */
 export interface ServingHalf {
   /** Throws RangeError for what is served already, TypeError for a missing handler. */
-  exportService(service: never, lifetime: "persistent" | "per-session" | "per-call", make: () => object): void;
+  exportService(
+    service: never,
+    lifetime: "persistent" | "per-session" | "per-call",
+    make: () => object,
+    access: ServiceAccess<Record<string, unknown>>,
+  ): void;
   /** @returns the address in use */
   listen(address: string): Promise<string>;
   close(drainMs: number): Promise<void>;

@@ -1,4 +1,4 @@
-import type { TlsPeer } from "../model/index.js";
+import type { LocalPeer, TlsPeer } from "../model/index.js";
 
 // HTTP exchanges, the third shape of transport beside streams and datagrams: a request goes out whole, one response
 // comes back, and nothing else correlates them. SCGI has the same shape with other bytes. Both ends are here.
@@ -76,6 +76,8 @@ export interface ServedHead {
   readonly peer: string;
   /** What TLS proved about the other end; undefined in clear text. */
   readonly tls: TlsPeer | undefined;
+  /** What the kernel says of the other end of a Unix socket; undefined where nobody asked. */
+  readonly credentials?: LocalPeer | undefined;
   /** One object for all requests of one connection. */
   readonly connection: object;
 }

@@ -5,6 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { createGunzip, createInflate, type Gunzip, type Inflate } from "node:zlib";
 import type { Exchange, ExchangeEvents, ExchangeRequest, ExchangeTransport, ResponseHead } from "./exchange.js";
 import { type ExchangeAddress, formatExchangeAddress } from "./exchange-address.js";
+import type { PeerDemand } from "./peer-credentials.js";
 import { connected } from "./tcp.js";
 import { secureContextOf, serverNameOf, type TlsClientCredentials } from "./tls.js";
 
@@ -23,6 +24,8 @@ export interface HttpTransportOptions {
   readonly gzip?: boolean | undefined;
   /** Milliseconds that an idle connection is kept; default 4,000, and never longer than the server says. */
   readonly idleMs?: number | undefined;
+  /** Who must be serving on a Unix socket: asked of each connection before anything is written to it. */
+  readonly demand?: (() => Promise<PeerDemand>) | undefined;
 }
 
 /** HTTP/1.1 to one origin: over TCP, over TLS, or over a Unix socket. Connections are kept for the next exchange. */
@@ -34,6 +37,7 @@ export class HttpTransport implements ExchangeTransport {
   readonly #makeRequest: typeof requestHttp;
   readonly #acceptEncoding: string;
   readonly #idleMs: number;
+  readonly #demand: HttpTransportOptions["demand"];
   /** A connection that was made before anything was asked. */
   #spare: Socket | undefined;
 
@@ -45,6 +49,7 @@ export class HttpTransport implements ExchangeTransport {
     const secure = address.scheme === "https";
     this.#makeRequest = secure ? requestHttps : requestHttp;
     this.#idleMs = options.idleMs ?? idleMsDefault;
+    this.#demand = options.demand;
     const pool = { keepAlive: true, timeout: this.#idleMs, noDelay: true };
     this.#agent = secure
       ? new HttpsAgent({
@@ -53,19 +58,35 @@ export class HttpTransport implements ExchangeTransport {
           ...(options.tls?.servername === undefined ? {} : { servername: options.tls.servername }),
         })
       : new HttpAgent(pool);
-    const agent = this.#agent as unknown as { createConnection: (...args: unknown[]) => Socket };
+    const agent = this.#agent as unknown as { createConnection: (...args: unknown[]) => Socket | undefined };
     const create = agent.createConnection;
     agent.createConnection = (...args) => {
       const spare = this.#takeSpare();
       if (spare !== undefined) return spare;
-      const socket = create.apply(this.#agent, args);
-      socket.once(secure ? "secureConnect" : "connect", () => this.connects++);
-      return socket;
+      // What else the agent gives would be called as soon as the socket is connected.
+      const socket = create.apply(this.#agent, options.demand === undefined ? args : args.slice(0, 1)) as Socket;
+      const event = secure ? "secureConnect" : "connect";
+      socket.once(event, () => this.connects++);
+      if (options.demand === undefined) return socket;
+      // Whoever asks gets it once it is known to be good.
+      const given = args[1] as (error: unknown, socket?: Socket) => void;
+      connected(socket, undefined, event)
+        .then(() => this.#check(socket))
+        .then(
+          () => given(null, socket),
+          (error: unknown) => {
+            socket.destroy();
+            given(error);
+          },
+        );
+      return undefined;
     };
   }
 
   async open(signal: AbortSignal): Promise<void> {
     const { host, port, socketPath, scheme } = this.#address;
+    // What cannot be demanded is said before anybody is connected to.
+    await this.#demand?.();
     if (scheme === "https") {
       const { secureContext, servername } = (this.#agent as HttpsAgent).options;
       const socket = connectTls({ host, port, secureContext, ...serverNameOf(servername ?? host) });
@@ -74,8 +95,20 @@ export class HttpTransport implements ExchangeTransport {
     } else {
       const socket = socketPath === "" ? connectTcp({ host, port, noDelay: true }) : connectTcp({ path: socketPath });
       await connected(socket, signal);
+      try {
+        await this.#check(socket);
+      } catch (error) {
+        socket.destroy();
+        throw error;
+      }
       this.#keepSpare(socket);
     }
+  }
+
+  /** Rejects when somebody serves who is not to be called. */
+  async #check(socket: Socket): Promise<void> {
+    const demand = await this.#demand?.();
+    demand?.check(demand.credentials.of(socket), this.peer);
   }
 
   #keepSpare(socket: Socket): void {

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { TlsPeer } from "../model/index.js";
+import type { LocalPeer, TlsPeer } from "../model/index.js";
 import { formatIpAddress } from "./address.js";
 import type { ExchangeHandler, ExchangeResponse, ServedExchange } from "./exchange.js";
 import type { ArrivingBody, ExchangeLoad } from "./exchange-limits.js";
 import { inflateBody, isEncoded, tooLarge } from "./inflate.js";
+import type { CredentialReader } from "./peer-credentials.js";
 import { RequestError } from "./request-reader.js";
 import { peerOf } from "./tls.js";
 
@@ -15,6 +16,8 @@ import { peerOf } from "./tls.js";
 export interface ServeHttpOptions {
   readonly handler: ExchangeHandler;
   readonly load: ExchangeLoad;
+  /** What asks who is there on Unix sockets, once it is loaded. */
+  readonly credentials?: (() => CredentialReader | undefined) | undefined;
 }
 
 /** Serves one request that Node has read the head of. */
@@ -60,6 +63,16 @@ class HttpExchange implements ServedExchange {
 
   get tls(): TlsPeer | undefined {
     return this.connection instanceof TLSSocket ? peerOf(this.connection, "server") : undefined;
+  }
+
+  get credentials(): LocalPeer | undefined {
+    // Asked later than at accept, and the same: the kernel wrote it down when the peer connected.
+    if (this.connection.remoteAddress !== undefined) return undefined;
+    try {
+      return this.#options.credentials?.()?.of(this.connection);
+    } catch {
+      return undefined;
+    }
   }
 
   header(name: string): string | undefined {

@@ -11,6 +11,7 @@ export {
   openDatagram,
   openStream,
 } from "./open.js";
+export { type CredentialReader, credentialReader, type PeerDemand } from "./peer-credentials.js";
 export type { Stream, StreamEvents, StreamLayer, StreamListener } from "./stream.js";
 export {
   type TlsClientCredentials,

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { TlsPeer } from "../model/index.js";
+import type { LocalPeer, TlsPeer } from "../model/index.js";
 import type { Stream, StreamEvents } from "./stream.js";
 
 /**
@@ -11,15 +11,22 @@ export class NodeStream implements Stream {
   readonly peer: string;
   readonly local: string;
   readonly tls: TlsPeer | undefined;
+  readonly credentials: LocalPeer | undefined;
   readonly #socket: Socket;
   #events: StreamEvents | undefined;
   #error: Error | undefined;
 
-  constructor(socket: Socket, peer: string, local: string, tls?: TlsPeer | undefined) {
+  constructor(
+    socket: Socket,
+    peer: string,
+    local: string,
+    proved: { readonly tls?: TlsPeer | undefined; readonly credentials?: LocalPeer | undefined } = {},
+  ) {
     this.#socket = socket;
     this.peer = peer;
     this.local = local;
-    this.tls = tls;
+    this.tls = proved.tls;
+    this.credentials = proved.credentials;
     // An error event without a listener would end the process, and it may come before `start`.
     socket.on("error", this.#onError);
   }

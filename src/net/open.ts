@@ -2,6 +2,7 @@ import type { Address } from "./address.js";
 import type { Datagram, DatagramPeer } from "./datagram.js";
 import { processNetwork } from "./memory.js";
 import type { Network } from "./network.js";
+import type { CredentialReader } from "./peer-credentials.js";
 import type { Stream, StreamListener } from "./stream.js";
 import { connectTcp, listenTcp } from "./tcp.js";
 import { bindUdp, connectUdp } from "./udp.js";
@@ -16,6 +17,10 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** The network that `memory:` addresses are on. */
   readonly network?: Network | undefined;
+  /** Asks the kernel who is at the other end of Unix sockets. */
+  readonly credentials?: CredentialReader | undefined;
+  /** The permissions of a Unix socket's file that is listened on. */
+  readonly mode?: number | undefined;
 }
 
 /** Whether an address is one of datagrams. */
@@ -64,7 +69,7 @@ export async function listenStream(
     case "tls":
       return await listenTcp(address.host, address.port, onConnection);
     case "unix":
-      return await listenUnix(address.path, onConnection);
+      return await listenUnix(address.path, onConnection, options);
     case "memory":
       return (options.network ?? processNetwork).listen(address.name, onConnection);
     default:

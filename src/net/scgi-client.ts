@@ -1,5 +1,6 @@
 import type { Exchange, ExchangeEvents, ExchangeRequest, ExchangeTransport } from "./exchange.js";
 import { type ExchangeAddress, formatExchangeAddress } from "./exchange-address.js";
+import type { PeerDemand } from "./peer-credentials.js";
 import { CgiHeadReader, encodeScgiHead } from "./scgi.js";
 import type { Stream } from "./stream.js";
 import { connectTcp } from "./tcp.js";
@@ -8,15 +9,22 @@ import { connectUnix } from "./unix.js";
 /** A larger body goes out in pieces of this size, so that its progress can be told and an early answer stops it. */
 const pieceSize = 65_536;
 
+export interface ScgiTransportOptions {
+  /** Who must be serving on a Unix socket: asked of each connection before anything is written to it. */
+  readonly demand?: (() => Promise<PeerDemand>) | undefined;
+}
+
 /** SCGI over TCP or a Unix socket: a connection for each exchange, since the protocol has no other way. */
 export class ScgiTransport implements ExchangeTransport {
   readonly peer: string;
   connects = 0;
   readonly #address: ExchangeAddress;
+  readonly #options: ScgiTransportOptions;
 
-  constructor(address: ExchangeAddress) {
+  constructor(address: ExchangeAddress, options: ScgiTransportOptions = {}) {
     this.peer = formatExchangeAddress(address, "");
     this.#address = address;
+    this.#options = options;
   }
 
   /** Finds out whether somebody is there. The connection cannot be used for an exchange later: servers wait for one at once. */
@@ -26,8 +34,18 @@ export class ScgiTransport implements ExchangeTransport {
 
   async #connect(signal: AbortSignal): Promise<Stream> {
     const { host, port, socketPath } = this.#address;
-    const stream = await (socketPath === "" ? connectTcp(host, port, { signal }) : connectUnix(socketPath, { signal }));
+    const demand = await this.#options.demand?.();
+    const credentials = demand?.credentials;
+    const stream = await (socketPath === ""
+      ? connectTcp(host, port, { signal })
+      : connectUnix(socketPath, { signal, credentials }));
     this.connects++;
+    try {
+      demand?.check(stream.credentials, this.peer);
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
     return stream;
   }
 

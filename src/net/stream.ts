@@ -1,4 +1,4 @@
-import type { TlsPeer } from "../model/index.js";
+import type { LocalPeer, TlsPeer } from "../model/index.js";
 
 /**
  * A connected byte stream: TCP, Unix, memory, and whatever is layered on one. The contract that drives build on.
@@ -12,6 +12,8 @@ export interface Stream {
   readonly local: string;
   /** What TLS proved about the other end; undefined in clear text. */
   readonly tls?: TlsPeer | undefined;
+  /** What the kernel says of the other end of a Unix socket; undefined where nobody asked. */
+  readonly credentials?: LocalPeer | undefined;
   /** Bytes accepted by `write` that the peer's side has not taken yet. */
   readonly backlog: number;
   /** Starts the flow of events. Call it once, in the turn in which the stream was obtained. */

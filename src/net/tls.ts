@@ -81,7 +81,8 @@ export function tlsLayer(
       secured.destroy();
       throw error;
     }
-    return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, peerOf(secured, side));
+    const tls = peerOf(secured, side);
+    return new NodeStream(secured, below.peer.replace(/^tcp:/, "tls:"), below.local, { tls });
   };
 }
 

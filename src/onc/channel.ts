@@ -5,9 +5,11 @@ import type { RetransmitOptions } from "../call/round-trip.js";
 import { CallRecord } from "../call/steps.js";
 import type { Clock } from "../drive/clock.js";
 import { DatagramClientDrive } from "../drive/datagram-client.js";
+import { peerDemand } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamClientDrive } from "../drive/stream-client.js";
 import {
+  type AllowList,
   type CallOptions,
   type ClientStats,
   type HedgeOptions,
@@ -63,6 +65,11 @@ export interface OncClientOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Who calls; default AUTH_NONE. */
   readonly auth?: ClientAuth | undefined;
+  /**
+   * Who must be serving at a `unix:` address, by user or group: `{ users: ["postgres"] }`. Anybody else is called nothing: `denied`.
+   * Needs Linux and the package koffi.
+   */
+  readonly requirePeer?: AllowList | undefined;
   /**
    * Finds ports for addresses without one, and servers for names. Default: ports from the host's rpcbind; names from the
    * binder of the environment variable FARCALL_BINDER, or else of this machine.
@@ -238,6 +245,10 @@ export class OncChannel {
     const badRetry = retryProblem(options.retry ?? {});
     if (badRetry !== undefined) throw new RpcError("invalid-argument", badRetry, { executed: "no" });
     const retry = new RetryPolicy(options.retry, machine.random);
+    const { requirePeer } = options;
+    // A name may lead to Unix sockets; whatever else it leads to is denied then.
+    const mayBeUnix = parsed === undefined ? !datagrams : parsed.scheme === "unix";
+    const demand = requirePeer === undefined ? undefined : await peerDemand(requirePeer, mayBeUnix, address);
     const engineOptions: ClientEngineOptions = {
       auth: options.auth ?? clientAuthNone(),
       firstXid: firstXid(machine),
@@ -254,6 +265,7 @@ export class OncChannel {
       options,
       clock: machine.clock,
       layer,
+      demand,
       onReached(peer, times) {
         engine.peer = peer;
         engine.reach = times;

@@ -1,5 +1,6 @@
 import { endSession } from "../call/lifetime.js";
 import type { Alarm, Clock } from "../drive/clock.js";
+import type { LocalListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { StreamServerDrive } from "../drive/stream-server.js";
 import {
@@ -74,16 +75,19 @@ export class Endpoints {
     this.#sweepMs = Math.min(sweepMsMax, ...[idleTimeoutMs, recordTimeoutMs, writeTimeoutMs].map((ms) => ms / 2));
   }
 
-  /** Accepts streams at an address; `layer` stands above each from its start. */
-  async accept(address: CompleteAddress, layer?: StreamLayer): Promise<string> {
+  /**
+   * Accepts streams at an address; `layer` stands above each from its start, and `local` says how Unix sockets are
+   * listened on.
+   */
+  async accept(address: CompleteAddress, layer?: StreamLayer, local?: LocalListening): Promise<string> {
     const { network } = this.#options;
-    let local: string | undefined;
+    let bound: string | undefined;
     const onConnection = (stream: Stream): void => {
-      if (this.#admits(stream)) void this.#admit(stream, layer, local);
+      if (this.#admits(stream)) void this.#admit(stream, layer, bound);
       else stream.destroy();
     };
-    const listener = await listenStream(address, onConnection, { network });
-    local = listener.address;
+    const listener = await listenStream(address, onConnection, { network, ...local });
+    bound = listener.address;
     this.#listeners.push(listener);
     return listener.address;
   }
@@ -129,6 +133,7 @@ export class Endpoints {
     const link = new StreamServerLink(this.#engine, stream.peer, this.#options, this.#admission);
     link.upgradable = this.#options.layer !== undefined && stream.tls === undefined;
     link.tls = stream.tls;
+    link.credentials = stream.credentials;
     link.local = local;
     if (connected.hasSubscribers) connected.publish({ protocol: onc.name, peer: link.peer, tls: link.tls });
     // All clients of a Unix socket have one address: nothing would tell one's calls from another's.

@@ -6,6 +6,7 @@ import {
   type Network,
   openDatagram,
   openStream,
+  type PeerDemand,
   parseAddress,
   type Stream,
   type StreamLayer,
@@ -49,6 +50,8 @@ export interface Reach {
   readonly clock: Clock;
   /** TLS, where the address or the options want it; made once for all connections to a host. */
   readonly layer: (address: Address) => StreamLayer | undefined;
+  /** Who may serve, where the user says so. */
+  readonly demand: PeerDemand | undefined;
   /** Is told the peer's complete address, and how long it took to reach it. */
   readonly onReached: (peer: string, times: ReachTimes) => void;
 }
@@ -179,8 +182,18 @@ function noneReached(failures: readonly RpcError[], text: string): RpcError {
 
 /** Connects with what the address and the options want above the connection. */
 async function secure(reach: Reach, address: CompleteAddress, signal: AbortSignal): Promise<Stream> {
-  const { options } = reach;
-  const open = (): Promise<Stream> => openStream(address, { signal, network: options.network });
+  const { options, demand } = reach;
+  const { network } = options;
+  const open = async (): Promise<Stream> => {
+    const stream = await openStream(address, { signal, network, credentials: demand?.credentials });
+    try {
+      demand?.check(stream.credentials, reach.text);
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
+    return stream;
+  };
   const plain = await open();
   const layer = reach.layer(address);
   if (address.scheme === "tls" && layer !== undefined) {

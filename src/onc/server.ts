@@ -1,7 +1,9 @@
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import type { LocalAccess } from "../call/local-access.js";
 import { ServerRecord } from "../call/steps.js";
+import { localAccessOf, localListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
-import { type CallContext, type Caller, RpcError } from "../model/index.js";
+import { type CallContext, type Caller, type LocalOptions, RpcError, type ServiceAccess } from "../model/index.js";
 import {
   type CompleteAddress,
   isDatagram,
@@ -57,6 +59,11 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits {
   readonly auth?: readonly ServerAuth[] | undefined;
   /** Refuses a call before its handler runs, by giving an `auth_stat` such as AUTH_TOOWEAK. */
   readonly authorize?: ((context: CallContext) => AuthStat | undefined) | undefined;
+  /**
+   * Local authentication: the kernel says who calls over Unix sockets, and who is on no list is denied. Needs Linux and the
+   * package koffi. Default: none.
+   */
+  readonly local?: LocalOptions | true | undefined;
   /** Records the steps of every call at the server, and is given them once it was answered. */
   readonly explain?: ((call: ServerCallResult) => void) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
@@ -100,12 +107,14 @@ export class OncServer {
   readonly #tls: StreamLayer | undefined;
   readonly #replyCache: ReplyCache | undefined;
   readonly #sessions: Sessions | undefined;
+  readonly #access: LocalAccess | undefined;
 
   /** @throws RangeError for a limit that is none */
   constructor(options: OncServerOptions = {}) {
     checkServerLimits(options);
     this.#options = options;
     this.#tls = options.tls === undefined ? undefined : tlsLayer(options.tls);
+    this.#access = localAccessOf(options.local);
     const machine = options.machine ?? realMachine;
     this.#machine = machine;
     const auth = options.auth ?? [
@@ -118,6 +127,7 @@ export class OncServer {
     const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
       dispatch: (call) => this.#dispatch(call),
       report: (error, call) => this.#report(error, call),
+      admit: this.#access && ((link, served, target) => this.#admit(link, served, target)),
       authorize: (call) => this.#authorize(call),
       answered: (call) => this.#endpoints.ended(call),
       newAborter: () => new AbortController(),
@@ -147,6 +157,18 @@ export class OncServer {
     );
   }
 
+  /** Not even procedure 0 is for whoever is on no list. */
+  #admit(link: ServerLink, served: ServedVersion, target: ServedProcedure): AuthStat | undefined {
+    const access = this.#access as LocalAccess;
+    // Where the kernel vouches for nobody: listening there was allowed in so many words.
+    if (!link.peer.startsWith("unix:")) return undefined;
+    const session = served === sessionProgram;
+    const admitted = session
+      ? access.admitsAny(link.credentials)
+      : access.admits(link.credentials, served, target.name);
+    return admitted ? undefined : AuthStat.AUTH_TOOWEAK;
+  }
+
   /** RFC 9289, section 4.2: where TLS is required, clear text is too weak for anything but procedure 0. */
   #authorize(call: ServerCall): AuthStat | undefined {
     const { tls, authorize } = this.#options;
@@ -159,7 +181,7 @@ export class OncServer {
   }
 
   /** Serves a version of a program. Throws RangeError when it is served already, TypeError for a missing handler. */
-  exportService<C>(service: OncService<C>, lifetime: Lifetime, make: () => object): void {
+  exportService<C>(service: OncService<C>, lifetime: Lifetime, make: () => object, given: ServiceAccess<C> = {}): void {
     const procedures = new Map<number, ServedProcedure>([[0, nullProcedure]]);
     for (const [name, procedure] of proceduresOf(service)) {
       procedures.set(procedure.number, {
@@ -179,6 +201,7 @@ export class OncServer {
     };
     if (lifetime === "persistent") checkHandlers(served, make());
     this.#engine.serve(served);
+    this.#access?.add(served, service.name, given);
     const provider = new ObjectProvider(lifetime, make, (error) => this.#tell(error, `${service.name}: disposal`));
     this.#exports.set(served, provider);
   }
@@ -201,6 +224,7 @@ export class OncServer {
       const handlers: Record<string, unknown> = Object.create(null);
       dynamic = { served: { name: `program ${program}`, program, version, procedures }, procedures, handlers };
       this.#engine.serve(dynamic.served);
+      this.#access?.add(dynamic.served, dynamic.served.name, {});
       this.#dynamic.set(key, dynamic);
       this.#exports.set(
         dynamic.served,
@@ -257,10 +281,11 @@ export class OncServer {
         executed: "no",
       });
     }
+    const local = await localListening(text, address.scheme === "unix", this.#options.local, this.#access);
     try {
       const complete = address as CompleteAddress;
       if (datagrams) return await this.#endpoints.bind(complete);
-      if (address.scheme !== "tls") return await this.#endpoints.accept(complete);
+      if (address.scheme !== "tls") return await this.#endpoints.accept(complete, undefined, local);
       return (await this.#endpoints.accept(complete, this.#tls)).replace(/^tcp:/, "tls:");
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -118,6 +118,10 @@ export class XmlRpcChannel {
     const badRetry = retryProblem(options.retry ?? {});
     if (badRetry !== undefined) throw new RpcError("invalid-argument", badRetry, { executed: "no" });
     this.#retry = new RetryPolicy(options.retry, machine.random);
+    if (options.requirePeer !== undefined && options.transport !== undefined) {
+      const message = "requirePeer cannot be asked of connections that the option transport makes";
+      throw new RpcError("invalid-argument", message, { executed: "no" });
+    }
     const connect = options.transport ?? ((to) => transportTo(to, options));
     const first = connect(parsed);
     const jar = options.cookies === true && hasFreeHeaders ? new CookieJar() : undefined;
@@ -158,6 +162,7 @@ export class XmlRpcChannel {
       this.#engine.reach = { connectMs: await this.#drive.open(this.#place.origin, this.#connectTimeoutMs) };
     } catch (error) {
       this.close();
+      if (error instanceof RpcError) throw error;
       const { code, message } = error as { code?: unknown; message?: unknown };
       const unknown = code === "ENOTFOUND" || code === "EAI_AGAIN";
       const what = unknown ? "the host is not known" : "it cannot be reached";

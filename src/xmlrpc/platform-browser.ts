@@ -24,7 +24,12 @@ export function watchClientCall<T>(_describe: unknown, make: (watch: undefined) 
   return make(undefined);
 }
 
-export function transportTo(address: ExchangeAddress, { cookies }: TransportOptions): ExchangeTransport {
+export function transportTo(address: ExchangeAddress, { cookies, requirePeer }: TransportOptions): ExchangeTransport {
+  if (requirePeer !== undefined) {
+    throw new RpcError("invalid-argument", "requirePeer is for Unix sockets, which a browser does not have", {
+      executed: "no",
+    });
+  }
   if (address.scheme === "http" || address.scheme === "https") return new FetchTransport(address, { cookies });
   const text = `${formatExchangeAddress(address)} cannot be reached from a browser: it has http: and https: only`;
   throw new RpcError("invalid-argument", text, { executed: "no" });

@@ -1,7 +1,9 @@
+import { peerDemand } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import type { ExchangeTransport } from "../net/exchange.js";
-import type { ExchangeAddress } from "../net/exchange-address.js";
+import { type ExchangeAddress, formatExchangeAddress } from "../net/exchange-address.js";
 import { HttpTransport } from "../net/http-client.js";
+import type { PeerDemand } from "../net/peer-credentials.js";
 import { ScgiTransport } from "../net/scgi-client.js";
 import type { TransportOptions } from "./transport-options.js";
 
@@ -17,6 +19,15 @@ export const hasFreeHeaders = true;
 
 /** @throws RpcError `invalid-argument` for credentials that cannot be used */
 export function transportTo(address: ExchangeAddress, options: TransportOptions): ExchangeTransport {
-  if (address.scheme === "scgi" || address.scheme === "scgi+unix") return new ScgiTransport(address);
-  return new HttpTransport(address, options);
+  const { requirePeer } = options;
+  let asked: Promise<PeerDemand> | undefined;
+  const demand =
+    requirePeer === undefined
+      ? undefined
+      : (): Promise<PeerDemand> => {
+          asked ??= peerDemand(requirePeer, address.socketPath !== "", formatExchangeAddress(address));
+          return asked;
+        };
+  if (address.scheme === "scgi" || address.scheme === "scgi+unix") return new ScgiTransport(address, { demand });
+  return new HttpTransport(address, { ...options, demand });
 }

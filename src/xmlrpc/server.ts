@@ -1,12 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzip } from "node:zlib";
 import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import type { LocalAccess } from "../call/local-access.js";
 import type { MaybePromise } from "../call/reply-cache.js";
 import { ServerRecord } from "../call/steps.js";
 import type { Alarm } from "../drive/clock.js";
 import { listenExchanges } from "../drive/exchange-server.js";
+import { localAccessOf, localListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
-import { type CallContext, type Caller, type Identity, isTraceparent, RpcError } from "../model/index.js";
+import {
+  type CallContext,
+  type Caller,
+  type Identity,
+  isTraceparent,
+  type LocalOptions,
+  RpcError,
+  type ServiceAccess,
+} from "../model/index.js";
 import type {
   ExchangeHandler,
   ExchangeListener,
@@ -18,6 +28,7 @@ import { parseExchangeAddress } from "../net/exchange-address.js";
 import { type ExchangeLimits, ExchangeLoad } from "../net/exchange-limits.js";
 import { type FetchPeer, serveFetch } from "../net/fetch-server.js";
 import { serveHttp } from "../net/http-exchange.js";
+import type { CredentialReader } from "../net/peer-credentials.js";
 import { httpUse, type TlsServerCredentials, tlsLayer } from "../net/tls.js";
 import type { ProcedureNames } from "../observe/events.js";
 import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../observe/server.js";
@@ -59,6 +70,11 @@ export interface XmlRpcServerLimits extends Omit<ExchangeLimits, "bodySizeMax"> 
 export interface XmlRpcServerOptions<Tx = unknown> extends XmlRpcServerLimits, XmlRpcOptions, HttpFaceOptions {
   /** Refuses a call before its handler runs, by answering false. Asked for each inner call of a `system.multicall`. */
   readonly authorize?: ((context: CallContext & { readonly method: string }) => MaybePromise<boolean>) | undefined;
+  /**
+   * Local authentication: the kernel says who calls over Unix sockets, and who is on no list is denied. Needs Linux and the
+   * package koffi. Default: none.
+   */
+  readonly local?: LocalOptions | true | undefined;
   /** Records the steps of every call at the server, and is given them once its answer is made. */
   readonly explain?: ((call: ServerCallResult) => void) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
@@ -107,6 +123,9 @@ export class XmlRpcServer {
   readonly #load: ExchangeLoad;
   readonly #machine: Machine;
   readonly #idempotency: Idempotency | undefined;
+  readonly #access: LocalAccess | undefined;
+  /** What asks who calls at a server of another make. */
+  #credentials: CredentialReader | undefined;
   /** Of an answer that is a result. */
   readonly #usualHeaders: Readonly<Record<string, string>>;
   readonly #listeners: ExchangeListener[] = [];
@@ -121,6 +140,7 @@ export class XmlRpcServer {
   /** @throws RpcError `invalid-argument` or RangeError for an option that cannot be used */
   constructor(options: XmlRpcServerOptions = {}) {
     this.#options = options;
+    this.#access = localAccessOf(options.local);
     this.#machine = options.machine ?? realMachine;
     const settings = settingsOf(options);
     this.#methods = new MethodTable(settings, options.introspection !== false, options.multicall !== false);
@@ -146,7 +166,12 @@ export class XmlRpcServer {
   // --- what is served
 
   /** Serves a service. Throws RangeError when one of its methods is served already, TypeError for a missing handler. */
-  exportService<C>(service: XmlRpcService<C>, lifetime: Lifetime, make: () => object): void {
+  exportService<C>(
+    service: XmlRpcService<C>,
+    lifetime: Lifetime,
+    make: () => object,
+    given: ServiceAccess<C> = {},
+  ): void {
     if (lifetime === "per-session") {
       throw new TypeError(`${service.name}: XML-RPC has no sessions, so per-session objects cannot be served`);
     }
@@ -159,12 +184,14 @@ export class XmlRpcServer {
       }
     }
     const provider = new ObjectProvider(lifetime, make, (error) => this.#tell(error, `${service.name}: disposal`));
+    this.#access?.add(service, service.name, given);
     for (const [key, procedure] of procedures) {
       this.#methods.add({
         name: procedure.name,
         label: `${service.name}.${key}`,
         key,
         procedure,
+        service,
         semantics: procedure.semantics ?? "at-most-once",
         invoke: (args, call) => invoke(provider, key, procedure, args, call),
       });
@@ -238,11 +265,12 @@ export class XmlRpcServer {
     }
     const face = this.#face;
     for (const path of address.target === undefined ? pathsDefault : [target]) face.paths.add(path);
+    const local = await localListening(text, address.socketPath !== "", this.#options.local, this.#access);
     const handler = this.#handler(false);
     const layer = address.scheme === "https" ? tlsLayer(this.#options.tls ?? {}, "", httpUse) : undefined;
     try {
       const { clock } = this.#machine;
-      const listener = await listenExchanges({ ...address, target }, handler, this.#load, layer, clock);
+      const listener = await listenExchanges({ ...address, target }, handler, this.#load, layer, clock, local);
       this.#listeners.push(listener);
       return listener.address;
     } catch (error) {
@@ -252,14 +280,24 @@ export class XmlRpcServer {
     }
   }
 
-  /** What servers of other makes hand requests to. */
-  get handlers(): HttpHandlers {
+  #handlers(): HttpHandlers {
     const handler = this.#handler(true);
-    const options = { handler, load: this.#load };
+    const options = { handler, load: this.#load, credentials: () => this.#credentials };
     return {
       node: (request, response) => serveHttp(request, response, options),
       fetch: (request, peer) => serveFetch(request, handler, this.#load, peer),
     };
+  }
+
+  /**
+   * What servers of other makes hand requests to. With local authentication, requests over their Unix sockets are served.
+   *
+   * @throws RpcError `unavailable` where the kernel cannot be asked who calls
+   */
+  async handlers(): Promise<HttpHandlers> {
+    const local = await localListening("a server of another make", true, this.#options.local, this.#access);
+    this.#credentials = local?.credentials;
+    return this.#handlers();
   }
 
   /** @param mounted whether somebody else has chosen the path, and has pages of its own */
@@ -271,8 +309,30 @@ export class XmlRpcServer {
   }
 
   #admit(head: ServedHead, mounted: boolean): ExchangeResponse | undefined {
-    const refusal = this.#face.admit(head, mounted) ?? this.#overload();
+    const refusal = this.#face.admit(head, mounted) ?? this.#strange(head) ?? this.#overload();
     return refusal === undefined ? undefined : this.#face.readable(refusal, head);
+  }
+
+  /** Before the body is read: whoever may call nothing need not send it. */
+  #strange(head: ServedHead): ExchangeResponse | undefined {
+    if (this.#access === undefined || this.#isRemote(head) || this.#access.admitsAny(head.credentials))
+      return undefined;
+    return plain(403, "this user may not call this server", { Farcall: "executed=no" });
+  }
+
+  /** Whether it comes from where the kernel vouches for nobody, and that is allowed in so many words. */
+  #isRemote({ peer }: { readonly peer: string }): boolean {
+    const { local } = this.#options;
+    return local !== undefined && local !== true && local.remote === "serve" && !peer.startsWith("unix:");
+  }
+
+  /** Whether whoever asks may call a method; undefined where everybody may. */
+  #admission(head: ServedHead): Request["admits"] {
+    const access = this.#access;
+    if (access === undefined || this.#isRemote(head)) return undefined;
+    const { credentials } = head;
+    return ({ service, key }) =>
+      service === undefined ? access.admitsAny(credentials) : access.admits(credentials, service, key);
   }
 
   /** Why no further call may run now. */
@@ -303,9 +363,10 @@ export class XmlRpcServer {
     // Many may have arrived together.
     const overload = this.#overload();
     if (overload !== undefined) return this.#refuse(exchange, overload);
-    const read = this.#dispatcher.read(exchange.body, charsetOf(exchange.header("content-type")));
+    const admits = this.#admission(exchange);
+    const read = this.#dispatcher.read(exchange.body, charsetOf(exchange.header("content-type")), admits);
     if ("body" in read) return this.#respond(exchange, read);
-    const request = new RunningRequest(exchange, identity, this.#machine.clock.now());
+    const request = new RunningRequest(exchange, identity, admits, this.#machine.clock.now());
     this.#running.add(request);
     this.#runningBytes += exchange.body.length;
     exchange.onGone = () => request.abort(new Error("the caller hung up"));
@@ -332,10 +393,11 @@ export class XmlRpcServer {
     if (idempotency.isStranger(exchange.header("farcall"))) {
       return { status: 412, text: "this server does not remember what the call was sent to first" };
     }
-    const { flavor, principal } = request.caller.identity;
+    const { identity, uid } = request.caller;
+    const { flavor, principal } = identity;
     const call = {
       key: said ?? idempotency.newKey(),
-      caller: `http ${flavor} ${principal ?? ""}`,
+      caller: `http ${flavor} ${principal ?? ""}${uid === undefined ? "" : ` of user ${uid}`}`,
       target: exchange.target,
       document: exchange.body,
       transactional,
@@ -465,21 +527,25 @@ export { XmlRpcServer as ProtocolServer };
 class RunningRequest implements Request {
   readonly #head: ServedHead;
   readonly #identity: Identity;
+  readonly admits: Request["admits"];
   readonly arrivedAt: number;
   #caller: Caller | undefined;
   #aborter: AbortController | undefined;
   #reason: unknown;
   transaction: unknown = undefined;
 
-  constructor(head: ServedHead, identity: Identity, arrivedAt: number) {
+  constructor(head: ServedHead, identity: Identity, admits: Request["admits"], arrivedAt: number) {
     this.#head = head;
     this.#identity = identity;
+    this.admits = admits;
     this.arrivedAt = arrivedAt;
   }
 
   get caller(): Caller {
-    const { peer: address, tls } = this.#head;
-    this.#caller ??= { address, identity: this.#identity, ...(tls === undefined ? {} : { tls }) };
+    if (this.#caller === undefined) {
+      const { peer: address, tls, credentials } = this.#head;
+      this.#caller = { address, identity: this.#identity, ...(tls === undefined ? {} : { tls }), ...credentials };
+    }
     return this.#caller;
   }
 

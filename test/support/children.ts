@@ -33,7 +33,7 @@ async function bundle(name: string): Promise<string> {
     logLevel: "error",
     resolve: { conditions },
     // Drivers of databases bring binaries, which no bundle can hold.
-    ssr: { noExternal: true, external: ["libsql", "better-sqlite3", "pg"], resolve: { conditions } },
+    ssr: { noExternal: true, external: ["libsql", "better-sqlite3", "pg", "koffi"], resolve: { conditions } },
     build: { write: false, target: "node20", minify: false, ssr: join(root, `test/support/children/${name}.ts`) },
   });
   if (Array.isArray(result) || !("output" in result)) throw new Error("not one bundle");

@@ -16,6 +16,9 @@ const checks = {
     runs("ruby", ["-e", 'require "xmlrpc/server"; require "webrick"'], "Ruby's xmlrpc is not installed"),
   "php-xmlrpc": () =>
     runs("php", ["-r", "exit(function_exists('xmlrpc_encode') ? 0 : 1);"], "PHP's xmlrpc is not installed"),
+  /** What asks the kernel who is at the other end of a Unix socket. */
+  "peer-credentials": () => (process.platform === "linux" ? undefined : "the kernel can be asked on Linux only"),
+  root: () => (process.getuid?.() === 0 ? undefined : "only root can become other users"),
   /** A network and mount namespace of the test's own. */
   namespaces: () =>
     spawnSync("unshare", ["-n", "-m", "-p", "-f", "true"], { stdio: "ignore" }).status === 0

@@ -2,7 +2,7 @@ import type { SessionObjects } from "../../call/lifetime.js";
 import type { FreshClaim, ReplyKey } from "../../call/reply-cache.js";
 import type { ServerRecord } from "../../call/steps.js";
 import { weightOf } from "../../call/weight.js";
-import type { CallContext, Caller, ContextSignal, Semantics, TlsPeer } from "../../model/index.js";
+import type { CallContext, Caller, ContextSignal, LocalPeer, Semantics, TlsPeer } from "../../model/index.js";
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted } from "../auth/index.js";
@@ -65,6 +65,8 @@ export interface ServerLink {
   readonly heardAt?: number | undefined;
   /** What TLS proved about the peer; undefined in clear text. */
   readonly tls: TlsPeer | undefined;
+  /** What the kernel says of the peer; undefined where nobody asked. */
+  readonly credentials?: LocalPeer | undefined;
   /** Whether the stream can be upgraded: there is a layer for it, and it has not been. */
   readonly upgradable: boolean;
   /** Set when the stream is to be upgraded before anything else is read; absent where that cannot be. */
@@ -127,6 +129,8 @@ export interface ServerHost {
   report(error: unknown, call: ServerCall): void;
   /** A call that waited, for its peer or for the same call sent before, has been answered. */
   answered(call: ServerCall): void;
+  /** Whether whoever is at the other end may call this at all, before its arguments are looked at; if not, why. */
+  admit?: ((link: ServerLink, served: ServedVersion, target: ServedProcedure) => AuthStat | undefined) | undefined;
   /** Whether this caller may make this call; if not, why. */
   authorize?: ((call: ServerCall) => AuthStat | undefined) | undefined;
   newAborter(): Aborter;

@@ -122,6 +122,8 @@ export class ServerEngine {
       if (target.oneWay === true) this.#host.refused?.(link, refusal, header);
       else this.#deny(link, xid, refusal, auth);
     };
+    const stranger = this.#host.admit?.(link, served, target);
+    if (stranger !== undefined) return refuse({ stat: "AUTH_ERROR", why: stranger });
     let args: readonly unknown[];
     record?.enter("unmarshal");
     try {
@@ -219,6 +221,8 @@ export class ServerEngine {
     const found = this.#find(parts);
     if ("stat" in found) return refuse(found);
     const { served, target } = found;
+    const stranger = this.#host.admit?.(link, served, target);
+    if (stranger !== undefined) return refuse({ stat: "AUTH_ERROR", why: stranger });
     const semantics = stricter(parts.promised, target.semantics ?? "at-most-once");
     const filters = semantics === "at-most-once" || semantics === "exactly-once";
     if (semantics === "exactly-once" && this.filter?.transactional !== true) {
@@ -580,6 +584,8 @@ const none: readonly ServerCall[] = [];
 const anonymous: AuthAccepted = { identity: { flavor: "none", verified: false }, verifier: authNone };
 
 function callerOf(link: ServerLink, identity: Identity): Caller {
-  if (link.caller?.identity !== identity) link.caller = { address: link.peer, identity, tls: link.tls };
+  if (link.caller?.identity !== identity) {
+    link.caller = { address: link.peer, identity, tls: link.tls, ...link.credentials };
+  }
   return link.caller;
 }

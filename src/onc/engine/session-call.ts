@@ -100,7 +100,8 @@ export class SessionArguments implements Target {
 const sessionIdSize = 20;
 
 /** Names who calls: sessions and kept replies belong to a principal, and nobody else gets them. */
-export function principalOf({ identity, tls }: Caller): string {
-  const name = identity.principal === undefined ? identity.flavor : `${identity.flavor} ${identity.principal}`;
+export function principalOf({ identity, tls, uid }: Caller): string {
+  const claimed = identity.principal === undefined ? identity.flavor : `${identity.flavor} ${identity.principal}`;
+  const name = uid === undefined ? claimed : `${claimed} of user ${uid}`;
   return tls?.fingerprint256 === undefined ? name : `${name} with certificate ${tls.fingerprint256}`;
 }

@@ -1,4 +1,4 @@
-import type { Caller, TlsPeer } from "../../model/index.js";
+import type { Caller, LocalPeer, TlsPeer } from "../../model/index.js";
 import { RecordReader } from "../record.js";
 import { type Admitted, type Running, StreamAdmission, type StreamAdmissionLimits } from "./admission.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
@@ -37,6 +37,7 @@ export class StreamServerLink implements ServerLink, Admitted {
   upgradable = false;
   filtered = false;
   tls: TlsPeer | undefined = undefined;
+  credentials: LocalPeer | undefined = undefined;
   full = false;
   readonly deferred: DeferredAnswer[] = [];
   local: string | undefined = undefined;

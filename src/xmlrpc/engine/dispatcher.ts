@@ -65,10 +65,14 @@ export class Dispatcher {
     this.#host = host;
   }
 
-  /** Reads a call; what cannot be made is answered by itself. */
-  read(document: Uint8Array, charset: string | undefined): ReadCall | Answer {
+  /**
+   * Reads a call; what cannot be made is answered by itself.
+   *
+   * @param admits whether whoever asks may call a method at all; absent where everybody may
+   */
+  read(document: Uint8Array, charset: string | undefined, admits?: Request["admits"]): ReadCall | Answer {
     try {
-      return this.#prepare(decodeCall(document, withCharset(this.#settings, charset)));
+      return this.#prepare(decodeCall(document, withCharset(this.#settings, charset)), admits);
     } catch (error) {
       return this.#refusal(error);
     }
@@ -83,9 +87,11 @@ export class Dispatcher {
   }
 
   /** Finds the method, and looks whether the parameters are its own. Throws a fault that says what is wrong. */
-  #prepare({ method: name, params }: DecodedCall): ReadCall {
+  #prepare({ method: name, params }: DecodedCall, admits: Request["admits"]): ReadCall {
     const method = this.#methods.find(name);
     if (method === undefined) throw noSuchMethod(name);
+    // Before its parameters are looked at.
+    if (admits?.(method) === false) throw notForThem;
     const { procedure } = method;
     const args = procedure === undefined ? params : decodeParams(procedure, params);
     if (name === multicallName && (args[0] as readonly unknown[]).length > this.#settings.multicallMax) {
@@ -174,7 +180,7 @@ export class Dispatcher {
         if (room <= 0 || request.gone) throw noRoom;
         const read = readInnerCall(inner);
         if (read.method === multicallName) throw recursive;
-        const { method, args } = this.#prepare(read);
+        const { method, args } = this.#prepare(read, request.admits);
         ended = await this.#invoke(method, args, new ServerCall(request, method.name, method.key));
       } catch (error) {
         ended = { fault: refusalOf(error), executed: "no" };
@@ -221,7 +227,8 @@ type Ended =
   | { readonly fault?: undefined; readonly method: ServedMethod; readonly call: ServerCall; readonly value: unknown }
   | { readonly fault: XmlRpcFault; readonly executed: Executed };
 
-const refused: Ended = { fault: new XmlRpcFault(requestRefused, "this caller may not call this"), executed: "no" };
+const notForThem = new XmlRpcFault(requestRefused, "this caller may not call this");
+const refused: Ended = { fault: notForThem, executed: "no" };
 const procedureFailed = new XmlRpcFault(FaultCode.APPLICATION_ERROR, "the procedure failed");
 const serverFailed = new XmlRpcFault(FaultCode.INTERNAL_ERROR, "the server failed before the procedure ran");
 const badResult = new XmlRpcFault(FaultCode.INTERNAL_ERROR, "the procedure's result cannot be sent");

@@ -17,6 +17,8 @@ export interface ServedMethod {
   readonly key: string;
   /** With the types of parameters and result, where a contract gives them. */
   readonly procedure: XmlRpcProcedure | undefined;
+  /** What it is a procedure of, where there is a contract. */
+  readonly service?: object | undefined;
   readonly semantics: Semantics;
   invoke(args: readonly unknown[], call: ServerCall): unknown;
 }

@@ -10,6 +10,8 @@ export interface Aborter {
 /** One request, as its calls see it. A `system.multicall` makes several. */
 export interface Request {
   readonly caller: Caller;
+  /** Whether whoever asks may call a method at all; absent where everybody may. */
+  readonly admits?: ((method: { readonly service?: object | undefined; readonly key: string }) => boolean) | undefined;
   /** When the caller gives up, in milliseconds of `performance.now()`; undefined where it does not say. */
   readonly deadline: number | undefined;
   readonly traceparent: string | undefined;

@@ -15,7 +15,7 @@ export {
   type XmlRpcServiceClient,
 } from "./client.js";
 export type { ElementHandler } from "./codec/builder.js";
-export { array, nullable, optional, record, recursive, type StructValue, struct } from "./codec/composite.js";
+export { array, nullable, optional, record, recursive, rest, type StructValue, struct } from "./codec/composite.js";
 export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
 export { type FaultOutcome, faultOutcome } from "./codec/fault.js";
 export { FaultCode } from "./codec/fault-code.js";

@@ -49,7 +49,7 @@ export type ContractOf<M> = {
  * @param name on the wire
  * @param types of the parameters and of the result; what the method declares about repetition, by default
  *   `at-most-once`; and a text for `system.methodHelp`
- * @throws RangeError for an empty name, and for a parameter that may not be left out behind one that may
+ * @throws RangeError for an empty name, for a parameter that may not be left out behind one that may, and for one behind the rest
  */
 export function method<
   const Params extends readonly XmlRpcType<unknown>[],
@@ -66,8 +66,10 @@ export function method<
 ): XmlRpcMethod<ArgsOfTypes<Params>, Result, Declared> {
   const { params, result, help } = types;
   if (name === "") throw new RangeError("a method needs a name");
+  const early = params.findIndex((type, i) => type.rest !== undefined && i < params.length - 1);
+  if (early >= 0) throw new RangeError(`${name}: parameter ${early} is the rest, so there is none behind it`);
   const left = params.findIndex((type) => type.optional === true);
-  if (left >= 0 && params.slice(left).some((type) => type.optional !== true)) {
+  if (left >= 0 && params.slice(left).some((type) => type.optional !== true && type.rest === undefined)) {
     throw new RangeError(`${name}: parameter ${left} may be left out, so those behind it must be optional too`);
   }
   const semantics = types.semantics ?? "at-most-once";

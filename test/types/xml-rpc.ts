@@ -12,6 +12,7 @@ import {
   nullable,
   optional,
   overXmlRpc,
+  rest,
   string,
   struct,
   type ValueOf,
@@ -29,6 +30,7 @@ const methods = {
     result: array(double),
     semantics: "at-least-once",
   }),
+  sum: method("test.sum", { params: [string, rest(int)], result: int }),
 };
 const Test = xmlRpcService(methods);
 type Test = ContractOf<typeof methods>;
@@ -42,8 +44,9 @@ const same: [
     Test["list"],
     Procedure<[arg: { from: bigint; note?: string | undefined; owner: string | null }], number[], "at-least-once">
   >,
+  Same<ArgsOf<Test["sum"]>, [arg: string, arg: number[]]>,
   Same<ValueOf<typeof double>, number>,
-] = [true, true, true, true];
+] = [true, true, true, true, true];
 void same;
 
 export function calls(client: Client<Test>): void {

@@ -23,6 +23,7 @@ import {
   optional,
   record,
   recursive,
+  rest,
   string,
   struct,
   type XmlRpcOptions,
@@ -207,6 +208,22 @@ describe("parameters", () => {
 
   it("may not be left out before one that may not", () => {
     expect(() => method("a.b", { params: [optional(int), int], result: int })).toThrow(RangeError);
+  });
+
+  it("come as one array where there is any number of them", () => {
+    const join = method("join", { params: [string, optional(int), rest(boolean)], result: string });
+    const paramsOf = (...args: unknown[]) => decodeCall(encodeProcedureCall(join, args)).params;
+    expect(paramsOf("a", 1, [true, false])).toEqual(["a", 1, true, false]);
+    expect(paramsOf("a", 1, [])).toEqual(["a", 1]);
+    expect(paramsOf("a", undefined, [])).toEqual(["a"]);
+    expect(decodeParams(join, ["a", 1, true, false])).toEqual(["a", 1, [true, false]]);
+    expect(decodeParams(join, ["a"])).toEqual(["a", undefined, []]);
+    expect(() => decodeParams(join, [])).toThrow("join takes 1 or more parameters, and there are 0");
+    expect(() => decodeParams(join, ["a", 1, true, "x"])).toThrow(/^params\[3\]: expected a boolean, got "x"$/);
+    expect(() => paramsOf("a", 1, [true, "x"])).toThrow(/^params\[3\]: expected a boolean, got "x"$/);
+    expect(() => paramsOf("a", 1, true)).toThrow("params[2]: expected an array of the further parameters, got true");
+    expect(() => paramsOf("a", undefined, [true])).toThrow(/^params\[1\]: a value may be left out only/);
+    expect(() => method("a.b", { params: [rest(int), int], result: int })).toThrow("parameter 0 is the rest, so there is none behind it");
   });
 });
 

@@ -128,6 +128,17 @@ export function optional<T>(of: XmlRpcType<T>): XmlRpcType<T | undefined> & { re
   };
 }
 
+/**
+ * The parameters from here on, as one array: any number of one type. Only the last parameter can be it.
+ *
+ * ```ts
+ * method("sum", { params: [rest(int)], result: int });           // client.sum([1, 2, 3])
+ * ```
+ */
+export function rest<T>(of: XmlRpcType<T>): XmlRpcType<T[]> & { readonly rest: XmlRpcType<unknown> } {
+  return { ...array(of), rest: of as XmlRpcType<unknown> };
+}
+
 /** A value or `null`, which goes as nil: for peers that take it. */
 export function nullable<T>(of: XmlRpcType<T>): XmlRpcType<T | null> {
   return {

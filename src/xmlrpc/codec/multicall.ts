@@ -4,7 +4,7 @@
 import { isProperties } from "../../model/property.js";
 import { XmlRpcDecodeError } from "./error.js";
 import type { Fault } from "./message.js";
-import { givenArgs, type XmlRpcProcedure } from "./procedure.js";
+import { givenArgs, paramTypes, type XmlRpcProcedure } from "./procedure.js";
 import type { XmlRpcType } from "./type.js";
 import type { XmlRpcValue } from "./value.js";
 import type { XmlRpcWriter } from "./writer.js";
@@ -41,10 +41,11 @@ const innerCalls: XmlRpcType<readonly InnerCall[]> = {
 
 function encodeParams(writer: XmlRpcWriter, { procedure, args }: InnerCall): void {
   const given = procedure === undefined ? args : givenArgs(procedure, args);
+  const types = procedure === undefined ? undefined : paramTypes(procedure, given.length);
   writer.beginArray(args);
   for (const [j, arg] of given.entries()) {
     writer.element(j);
-    const type = procedure?.params[j];
+    const type = types?.[j];
     if (type === undefined) writer.value(arg);
     else type.encode(writer, arg);
   }

@@ -1,5 +1,6 @@
 // Calls and answers of one procedure of a contract.
 
+import { describe } from "../../model/describe.js";
 import { DecodeError, EncodeError, type Semantics } from "../../model/index.js";
 import { XmlRpcDecodeError } from "./error.js";
 import { encodeCall, encodeResponse } from "./message.js";
@@ -31,11 +32,21 @@ export function encodeProcedureCall(
   args: readonly unknown[],
   options: XmlRpcOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  return encodeCall(procedure.name, givenArgs(procedure, args), options, procedure.params);
+  const given = givenArgs(procedure, args);
+  return encodeCall(procedure.name, given, options, paramTypes(procedure, given.length));
+}
+
+/** The types of so many parameters of a call. */
+export function paramTypes({ params }: XmlRpcProcedure, count: number): readonly XmlRpcType<unknown>[] {
+  const types = params as readonly XmlRpcType<unknown>[];
+  const rest = types.at(-1)?.rest;
+  return rest === undefined
+    ? types
+    : Array.from({ length: count }, (_, i) => (i < types.length - 1 ? types[i] : rest) ?? rest);
 }
 
 /**
- * The arguments that go: optional ones at the end that are `undefined` are left out.
+ * The arguments that go: optional ones at the end that are `undefined` are left out, and the rest is one after another.
  *
  * @throws EncodeError for more than there are parameters
  */
@@ -43,9 +54,22 @@ export function givenArgs({ name, params }: XmlRpcProcedure, args: readonly unkn
   if (args.length > params.length) {
     throw new EncodeError(`${name} takes ${params.length} parameters, and there are ${args.length}`);
   }
-  let count = params.length;
-  while (count > 0 && params[count - 1]?.optional === true && args[count - 1] === undefined) count--;
-  return Array.from({ length: count }, (_, i) => args[i]);
+  const more = params.at(-1)?.rest === undefined ? none : restOf(params.length - 1, args);
+  let count = more === none ? params.length : params.length - 1;
+  if (more.length === 0) {
+    while (count > 0 && params[count - 1]?.optional === true && args[count - 1] === undefined) count--;
+  }
+  const given = Array.from({ length: count }, (_, i) => args[i]);
+  return more.length === 0 ? given : [...given, ...more];
+}
+
+const none: readonly unknown[] = [];
+
+/** The parameters that come as one array. */
+function restOf(index: number, args: readonly unknown[]): readonly unknown[] {
+  const rest = args[index];
+  if (Array.isArray(rest)) return rest;
+  throw new EncodeError(`params[${index}]: expected an array of the further parameters, got ${describe(rest)}`);
 }
 
 /**
@@ -54,13 +78,20 @@ export function givenArgs({ name, params }: XmlRpcProcedure, args: readonly unkn
  * @throws XmlRpcDecodeError `value` when their number or one of them is not what the contract says
  */
 export function decodeParams({ name, params }: XmlRpcProcedure, given: readonly XmlRpcValue[]): unknown[] {
-  let least = params.length;
-  while (least > 0 && params[least - 1]?.optional === true) least--;
-  if (given.length < least || given.length > params.length) {
-    const wanted = least === params.length ? `${least}` : `${least} to ${params.length}`;
+  const rest = params.at(-1)?.rest;
+  const single = rest === undefined ? params : params.slice(0, -1);
+  let least = single.length;
+  while (least > 0 && single[least - 1]?.optional === true) least--;
+  if (given.length < least || (given.length > single.length && rest === undefined)) {
+    const wanted =
+      rest !== undefined ? `${least} or more` : least === single.length ? least : `${least} to ${single.length}`;
     throw new XmlRpcDecodeError("value", `${name} takes ${wanted} parameters, and there are ${given.length}`);
   }
-  return params.map((type, i) => located(`params[${i}]`, () => (type as XmlRpcType<unknown>).decode(given[i])));
+  const decode = (type: XmlRpcType<unknown>, i: number): unknown =>
+    located(`params[${i}]`, () => type.decode(given[i]));
+  const args = (single as readonly XmlRpcType<unknown>[]).map(decode);
+  if (rest !== undefined) args.push(given.slice(single.length).map((_, i) => decode(rest, single.length + i)));
+  return args;
 }
 
 /** @throws EncodeError for a result that is not of its type */

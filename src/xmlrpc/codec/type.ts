@@ -13,6 +13,8 @@ export interface XmlRpcType<T> {
   readonly signature: string;
   /** A parameter or a member that may be left out. */
   readonly optional?: true | undefined;
+  /** The type of each parameter from here on; its value is an array of them. */
+  readonly rest?: XmlRpcType<unknown> | undefined;
   /** @throws EncodeError for a value that is not of the type, with its path */
   encode(writer: XmlRpcWriter, value: T): void;
   /** @throws DecodeError for a value that is not of the type, with its path */

@@ -103,7 +103,8 @@ function system(
 
 /** One signature for each number of parameters that may be given; the agreed word where they are not known. */
 function signaturesOf(procedure: XmlRpcProcedure | undefined): string[][] | string {
-  if (procedure === undefined) return "undef";
+  // Any number of parameters would be any number of signatures.
+  if (procedure === undefined || procedure.params.at(-1)?.rest !== undefined) return "undef";
   const { params, result } = procedure;
   const signatures: string[][] = [];
   const least = params.filter(({ optional }) => optional !== true).length;

@@ -16,7 +16,7 @@ const onc = [
   "onc/session",
   "onc/engine",
 ];
-const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x"];
+const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x", "idl/introspection"];
 const root = ["index.ts", "browser.ts", "classic.ts", "connect.ts", "connect-any.ts", "server.ts"];
 const beneath = [
   ...contracts,
@@ -90,6 +90,7 @@ const rooms: Rooms = {
   "idl/diagnostic.ts": { may: compiler, pure: true },
   "idl/print.ts": { may: compiler, pure: true },
   "idl/x": { may: ["model", ...compiler], pure: true },
+  "idl/introspection": { may: compiler, pure: true },
   idl: { may: ["model", "xdr", "onc", ...compiler] },
   bundler: { may: ["idl", ...compiler], packages: ["unplugin"] },
 

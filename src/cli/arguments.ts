@@ -3,6 +3,7 @@ import { fromJson } from "../xdr/index.js";
 import { CliError } from "./exit.js";
 import { type Picked, signature } from "./pick.js";
 import { shapeText } from "./shape-text.js";
+import { readStdin } from "./stdin.js";
 
 /**
  * Makes a procedure's arguments of what the command line says. Nothing is sent before all of them are right.
@@ -41,11 +42,4 @@ function readValue(text: string, shape: Shape, label: string): unknown {
     if (!(error instanceof EncodeError)) throw error;
     throw new CliError(`${label} is wrong: ${error.message}\n  it is written ${shapeText(shape)}`);
   }
-}
-
-async function readStdin(): Promise<string> {
-  let text = "";
-  process.stdin.setEncoding("utf8");
-  for await (const chunk of process.stdin) text += chunk as string;
-  return text;
 }

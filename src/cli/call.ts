@@ -1,35 +1,43 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
-import type { RpcError, Timeline } from "../model/index.js";
+import type { LoadedContract } from "../idl/index.js";
+import type { Client, Timeline } from "../model/index.js";
+import { isExchangeAddress } from "../net/exchange-address.js";
 import type { ClientAuth } from "../onc/auth/index.js";
 import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
 import { CliError, ExitCode, exitCodeOf } from "./exit.js";
 import { milliseconds, unsigned } from "./numbers.js";
+import { interruptible, report } from "./report.js";
 import { unusable } from "./unusable.js";
+import { addHttpOptions, type HttpFlags, httpOptions } from "./xml-rpc/options.js";
 
-interface CallFlags extends CompileFlags {
+interface CallFlags extends CompileFlags, HttpFlags {
   readonly program?: string | undefined;
   readonly version?: number | undefined;
-  readonly timeout?: number | undefined;
-  readonly connectTimeout?: number | undefined;
   readonly auth: "none" | "sys";
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   readonly tls?: true | undefined;
-  readonly ca?: string | undefined;
   readonly verbose?: true | undefined;
   readonly explain?: true | undefined;
 }
 
 export function define(command: Command): void {
   command
-    .usage("ADDRESS FILE.x PROCEDURE [JSON...] [options]")
+    .usage(
+      "ADDRESS FILE.x PROCEDURE [JSON...] [options]\n       farcall call http://HOST/PATH METHOD [JSON...] [options]",
+    )
     .description(
       "Calls a procedure and prints its result on stdout, as JSON and alone.\n" +
-        "64-bit numbers are decimal strings, opaque data is base64, enums go by name, void is null.",
+        "With a .x file 64-bit numbers are decimal strings, opaque data is base64, enums go by name, void is null.\n" +
+        'Of XML-RPC without one: {"$bigint": "5"}, {"$double": 5}, {"$date": "1998-07-17T14:08:55"}, {"$base64": "AQID"}.',
     )
-    .argument("<address>", "tcp://HOST[:PORT], udp://..., tls://... or unix:/PATH; without a port, rpcbind is asked")
-    .argument("<file.x>", "the interface; it is compiled in memory")
+    .argument(
+      "<address>",
+      "tcp://HOST[:PORT], udp://..., tls://... or unix:/PATH, where without a port rpcbind is asked; " +
+        "http://HOST[:PORT][/PATH], https://..., http+unix:/SOCKET[:/PATH], scgi://HOST:PORT or scgi+unix:/SOCKET",
+    )
+    .argument("<file.x|method>", "the interface, which is compiled in memory; or a method of an XML-RPC server")
     .argument("[procedure]", "by its name in the contract (add) or in the file (ADD); without one, all are listed")
     .argument("[json...]", "the arguments; - reads one from stdin")
     .option("--program <name>", "which program, by name or number, when the file has several")
@@ -50,14 +58,11 @@ export function define(command: Command): void {
       new Option("--gid <n>", "the group's number; default: yours").argParser(unsigned).implies({ auth: "sys" }),
     )
     .option("--tls", "over tcp, ask for TLS (RFC 9289) and do not go on without")
-    .addOption(
-      new Option("--ca <file>", "certificates to trust, as PEM (default: Node's own); implies --tls").implies({
-        tls: true,
-      }),
-    )
+    .option("--ca <file>", "certificates to trust, as PEM (default: Node's own); over tcp it implies --tls")
     .option("-v, --verbose", "say on stderr what is called, and how long it took to connect and to call")
     .option("--explain", "print the call's ten steps on stderr, with their times");
   addCompileOptions(command);
+  addHttpOptions(command, true);
   command
     .addHelpText(
       "after",
@@ -73,7 +78,10 @@ Examples:
   farcall call tcp://127.0.0.1:20101 calc.x add '{"a": 1, "b": 2}'
   farcall call udp://127.0.0.1:20101 calc.x AVERAGE '[1, 2.5]' --timeout 500
   farcall call tcp://nfs.example.org nfs.x null --program NFS_PROGRAM --version 3 --auth sys
-  jq -n '{a: 1, b: 2}' | farcall call unix:/run/calc.sock calc.x add - --verbose`,
+  jq -n '{a: 1, b: 2}' | farcall call unix:/run/calc.sock calc.x add - --verbose
+  farcall call http://127.0.0.1:8000/RPC2 test.square 14
+  farcall call http+unix:/run/supervisor.sock supervisor.startProcess '"worker"' --preset supervisord --user me
+  farcall call http://127.0.0.1:20180 calc.x add '{"a": 1, "b": 2}'      a .x service over XML-RPC`,
     )
     .action(
       async (
@@ -90,25 +98,63 @@ Examples:
 
 async function call(
   address: string,
-  file: string,
+  what: string,
   procedure: string | undefined,
   json: readonly string[],
   flags: CallFlags,
 ): Promise<void> {
+  const { RpcError } = await import("../model/index.js");
+  try {
+    checkFlags(isExchangeAddress(address), flags);
+    const result =
+      isExchangeAddress(address) && !what.endsWith(".x")
+        ? await callMethod(address, what, procedure === undefined ? [] : [procedure, ...json], flags)
+        : await callProcedure(address, what, procedure, json, flags);
+    process.stdout.write(`${result}\n`);
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    process.stderr.write(report(error));
+    process.exitCode = error.code === "invalid-argument" ? ExitCode.usage : exitCodeOf(error.executed);
+  }
+}
+
+/** An option that would be passed over is a mistake. */
+function checkFlags(http: boolean, flags: CallFlags): void {
+  const { user, header, profile, preset, nil, dates, auth, tls } = flags;
+  const wrong = http
+    ? { auth: auth === "sys" || undefined, tls }
+    : { user, header: Object.keys(header)[0], profile, preset, nil, dates };
+  const [name] = Object.entries(wrong).find(([, value]) => value !== undefined) ?? [];
+  if (name === undefined) return;
+  throw new CliError(
+    http ? `--${name} is for ONC RPC; over HTTP there are https: and --user` : `--${name} is for XML-RPC`,
+  );
+}
+
+async function callMethod(address: string, method: string, json: readonly string[], flags: CallFlags): Promise<string> {
+  const xmlRpc = await import("./xml-rpc/call.js");
+  return await xmlRpc.callMethod(address, method, json, flags);
+}
+
+/** Calls a procedure of a `.x` file, over ONC RPC or, at an address of HTTP, over XML-RPC. */
+async function callProcedure(
+  address: string,
+  file: string,
+  procedure: string | undefined,
+  json: readonly string[],
+  flags: CallFlags,
+): Promise<string> {
   const { loadInterface, LoadError } = await import("../idl/index.js");
   const { pick } = await import("./pick.js");
   const { readArguments } = await import("./arguments.js");
-  const { RpcError } = await import("../model/index.js");
   try {
     const { services } = loadInterface(file, compileOptions(flags));
     const picked = pick(services, procedure, { file, program: flags.program, version: flags.version });
     const values = await readArguments(picked, json);
-    process.stdout.write(`${await invoke(address, picked, values, flags)}\n`);
+    return await invoke(address, picked, values, flags);
   } catch (error) {
     if (error instanceof LoadError) throw await unusable(file, error);
-    if (!(error instanceof RpcError)) throw error;
-    process.stderr.write(report(error));
-    process.exitCode = error.code === "invalid-argument" ? ExitCode.usage : exitCodeOf(error.executed);
+    throw error;
   }
 }
 
@@ -119,7 +165,6 @@ async function invoke(
   values: readonly unknown[],
   flags: CallFlags,
 ): Promise<string> {
-  const { connect } = await import("../connect.js");
   const { RpcError } = await import("../model/index.js");
   const { toJson } = await import("../xdr/index.js");
   const { explainText, reachText } = await import("./explain-text.js");
@@ -128,18 +173,7 @@ async function invoke(
     if (flags.verbose === true) say(reachText(timeline));
     if (flags.explain === true) say(explainText(timeline));
   };
-  const auth = await authOf(flags);
-  const options = {
-    auth,
-    tls: flags.tls === undefined ? undefined : { ca: flags.ca === undefined ? undefined : readFileSync(flags.ca) },
-    connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),
-    timeoutMs: flags.timeout,
-    // Whoever sits before it can try again, and wants to know now.
-    retry: false as const,
-    // One call to whatever server it is: plainly, as anybody would. A server tells its own steps in a session only.
-    session: flags.explain === true ? ("auto" as const) : ("off" as const),
-  };
-  await using client = await connect(service, address, options).catch((error: unknown) => {
+  await using client = await connected(service, key, address, flags).catch((error: unknown) => {
     // No call was made, so it came to none of its steps.
     if (error instanceof RpcError && flags.explain === true) say(explainText(error.timeline));
     throw error;
@@ -148,19 +182,41 @@ async function invoke(
     say(`${service.name}.${key} (program ${service.program}, version ${service.version}, `);
     say(`procedure ${procedure.number}) at ${client.$address}\n`);
   }
-  // The first Ctrl-C ends the call, which says whether the procedure ran; the second ends the command.
-  const abort = new AbortController();
-  const onInterrupt = (): void => abort.abort();
-  process.once("SIGINT", onInterrupt);
-  try {
+  return await interruptible(async (signal) => {
     const result = await client[key]?.(...values, {
-      signal: abort.signal,
+      signal,
       explain: flags.verbose === true || flags.explain === true ? explain : undefined,
     });
     return toJson(procedure.result.shape, result);
-  } finally {
-    process.removeListener("SIGINT", onInterrupt);
+  });
+}
+
+async function connected(
+  service: import("./pick.js").Picked["service"],
+  key: string,
+  address: string,
+  flags: CallFlags,
+): Promise<Client<LoadedContract>> {
+  const { connect } = await import("../connect.js");
+  if (isExchangeAddress(address)) {
+    const { overXmlRpc } = await import("../xmlrpc/index.js");
+    // The one that is called: others may have types that XML-RPC has nothing for.
+    const procedures = { [key]: service.procedures[key] } as typeof service.procedures;
+    return await connect(overXmlRpc<LoadedContract>({ ...service, procedures }), address, httpOptions(flags));
   }
+  const { ca } = flags;
+  const tls =
+    flags.tls === true || ca !== undefined ? { ca: ca === undefined ? undefined : readFileSync(ca) } : undefined;
+  return await connect(service, address, {
+    auth: await authOf(flags),
+    tls,
+    connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),
+    timeoutMs: flags.timeout,
+    // Whoever sits before it can try again, and wants to know now.
+    retry: false,
+    // One call to whatever server it is: plainly, as anybody would. A server tells its own steps in a session only.
+    session: flags.explain === true ? "auto" : "off",
+  });
 }
 
 async function authOf({ auth, uid, gid }: CallFlags): Promise<ClientAuth | undefined> {
@@ -175,21 +231,4 @@ async function authOf({ auth, uid, gid }: CallFlags): Promise<ClientAuth | undef
     gid: gid ?? process.getgid?.() ?? 0,
     machinename: hostname().slice(0, 255),
   });
-}
-
-const executedTexts = {
-  no: "no: the procedure did not run, and will not",
-  yes: "yes: the procedure ran",
-  unknown: "unknown: the procedure may have run",
-} as const;
-
-function report({ message, code, executed, status, attempts }: RpcError): string {
-  const lines = [`farcall: ${message}`, `  code      ${code}`, `  executed  ${executedTexts[executed]}`];
-  if (status !== undefined) {
-    lines.push(`  status    ${status.number} (${status.text})`);
-    if (status.low !== undefined) lines.push(`  versions  the server has ${status.low} to ${status.high}`);
-    if (status.why !== undefined) lines.push(`  why       ${status.why.number} (${status.why.text})`);
-  }
-  if (attempts > 1) lines.push(`  attempts  ${attempts}`);
-  return `${lines.join("\n")}\n`;
 }

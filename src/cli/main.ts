@@ -15,6 +15,7 @@ interface Subcommand {
 const subcommands: Readonly<Record<string, Subcommand>> = {
   gen: { summary: "compile .x files to TypeScript", load: () => import("./gen.js") },
   call: { summary: "call a procedure and print its result as JSON", load: () => import("./call.js") },
+  list: { summary: "list the methods of an XML-RPC server", load: () => import("./list.js") },
   info: { summary: "list what a host serves, and ask whether it answers", load: () => import("./info.js") },
   trace: { summary: "show every call and reply that passes to a server", load: () => import("./trace.js") },
 };

@@ -59,6 +59,7 @@ export { type DateTimeParts, NaiveDateTime, type XmlRpcDouble, type XmlRpcValue 
 export type { XmlRpcWriter } from "./codec/writer.js";
 export { type CallProgress, HttpAnswerError, XmlRpcFault } from "./engine/index.js";
 export type { HttpAuth } from "./headers.js";
+export type { XmlRpcMethodDescription } from "./introspection.js";
 export { type OverXmlRpcOptions, overXmlRpc, type ShapedProcedure } from "./over.js";
 export { type XmlRpc, xmlRpc } from "./protocol.js";
 export type { Redirects } from "./redirect.js";

@@ -12,6 +12,7 @@ import { type HttpCallOptions, isAnswer, pingTarget, XmlRpcChannel, type XmlRpcC
 import type { XmlRpcProcedure } from "./codec/procedure.js";
 import type { XmlRpcValue } from "./codec/value.js";
 import type { CallTarget } from "./engine/index.js";
+import { questionsAbout, readDescriptions, readSignatures, type XmlRpcMethodDescription } from "./introspection.js";
 import { Multicall, outcomeOf } from "./multicall.js";
 import type { XmlRpcService } from "./service.js";
 
@@ -199,17 +200,28 @@ export class XmlRpcClient implements AsyncDisposable {
    * the server does not say.
    */
   async methodSignature(method: string, options: XmlRpcExecuteOptions = {}): Promise<string[][] | undefined> {
-    const signatures = await this.#ask("system.methodSignature", [method], options);
-    if (!Array.isArray(signatures)) return undefined;
-    // supervisord gives the one that there is, and no list of them.
-    if (signatures.length > 0 && signatures.every((type) => typeof type === "string")) return [signatures];
-    return signatures.filter(Array.isArray).map((types) => types.filter((type) => typeof type === "string"));
+    return readSignatures(await this.#ask("system.methodSignature", [method], options));
   }
 
   /** A text about a method, by `system.methodHelp`; empty when there is none. */
   async methodHelp(method: string, options: XmlRpcExecuteOptions = {}): Promise<string> {
     const help = await this.#ask("system.methodHelp", [method], options);
     return typeof help === "string" ? help : "";
+  }
+
+  /**
+   * What the server says of its methods, in as few requests as it allows.
+   *
+   * @param methods default: all that `system.listMethods` names
+   * @throws RpcError when the server does not answer; `unimplemented`, or another fault, where it does not name its methods
+   */
+  async describeMethods(
+    methods?: readonly string[],
+    options: XmlRpcExecuteOptions = {},
+  ): Promise<XmlRpcMethodDescription[]> {
+    const names = methods ?? (await this.listMethods(options));
+    const answers = await this.multicall(questionsAbout(names), { semantics: "at-least-once", ...options });
+    return readDescriptions(names, answers);
   }
 
   /** What the server says that it can, by `system.getCapabilities`. */

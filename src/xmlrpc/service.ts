@@ -51,19 +51,19 @@ export type ContractOf<M> = {
  *   `at-most-once`; and a text for `system.methodHelp`
  * @throws RangeError for an empty name, for a parameter that may not be left out behind one that may, and for one behind the rest
  */
-export function method<
-  const Params extends readonly XmlRpcType<unknown>[],
-  Result,
-  Declared extends Semantics = "at-most-once",
->(
+export function method<const Params extends readonly XmlRpcType<unknown>[], Result>(
   name: string,
-  types: {
-    readonly params: Params;
-    readonly result: XmlRpcType<Result>;
-    readonly semantics?: Declared | undefined;
-    readonly help?: string | undefined;
-  },
-): XmlRpcMethod<ArgsOfTypes<Params>, Result, Declared> {
+  types: MethodTypes<Params, Result> & { readonly semantics?: undefined },
+): XmlRpcMethod<ArgsOfTypes<Params>, Result, "at-most-once">;
+export function method<const Params extends readonly XmlRpcType<unknown>[], Result, Declared extends Semantics>(
+  name: string,
+  types: MethodTypes<Params, Result> & { readonly semantics: Declared },
+): XmlRpcMethod<ArgsOfTypes<Params>, Result, Declared>;
+// One signature would not do: where a wider type is wanted, as within xmlRpcService, an absent declaration would be inferred from it.
+export function method(
+  name: string,
+  types: MethodTypes<readonly XmlRpcType<unknown>[], unknown> & { readonly semantics?: Semantics | undefined },
+): XmlRpcProcedure {
   const { params, result, help } = types;
   if (name === "") throw new RangeError("a method needs a name");
   const early = params.findIndex((type, i) => type.rest !== undefined && i < params.length - 1);
@@ -73,11 +73,14 @@ export function method<
     throw new RangeError(`${name}: parameter ${left} may be left out, so those behind it must be optional too`);
   }
   const semantics = types.semantics ?? "at-most-once";
-  return { name, params, result, semantics, help } as XmlRpcProcedure as XmlRpcMethod<
-    ArgsOfTypes<Params>,
-    Result,
-    Declared
-  >;
+  return { name, params, result, semantics, help };
+}
+
+/** The types of a method's parameters and result, and a text for `system.methodHelp`. */
+export interface MethodTypes<Params, Result> {
+  readonly params: Params;
+  readonly result: XmlRpcType<Result>;
+  readonly help?: string | undefined;
 }
 
 /**

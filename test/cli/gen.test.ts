@@ -117,7 +117,7 @@ describe("farcall gen", () => {
   });
 
   it.each([
-    ["no file", [], /missing required argument 'file\.x'/],
+    ["no file", [], /say which files: farcall gen FILE\.x\.\.\., or a server/],
     ["a macro that is none", ["calc.x", "-D", "1=2"], /Write NAME or NAME=VALUE/],
     ["names of another kind", ["calc.x", "--names", "odd"], /Allowed choices are idiomatic, verbatim/],
     ["an unknown option", ["calc.x", "--chekc"], /Did you mean --check\?/],

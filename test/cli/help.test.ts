@@ -23,8 +23,10 @@ describe("farcall", () => {
   });
 
   it.each([
-    ["gen", ["--out-dir", "-I", "-D", "--names", "--strings", "--check", "--watch"]],
+    ["gen", ["--out-dir", "-I", "-D", "--names", "--strings", "--check", "--watch", "--from", "--name", "--user"]],
     ["call", ["--program", "--version", "--timeout", "--connect-timeout", "--auth", "--uid", "--gid", "--verbose"]],
+    ["call", ["--user", "--header", "--profile", "--preset", "--nil", "--dates", "--ca"]],
+    ["list", ["--user", "--header", "--profile", "--preset", "--timeout", "--connect-timeout", "--ca", "--json"]],
     ["info", ["-p", "-s", "-t", "-u", "-n", "--timeout", "--json"]],
     ["trace", ["--listen", "--to", "--full", "--bytes", "--json", "-I", "-D", "--names", "--strings"]],
   ])("%s --help names every option, the exit codes and examples", async (command, options) => {

@@ -69,6 +69,7 @@ export const handlers: Handlers<Test> = {
     return n * n;
   },
   none: () => {},
+  sum: (label, numbers) => numbers.reduce((sum, one) => sum + one, label.length),
   start: (name, wait, context) => {
     wait satisfies boolean | undefined;
     return context.procedure === name;
@@ -105,3 +106,15 @@ export function someCalls(client: Client<ContractOfService<typeof Some>>): void 
 overXmlRpc(StoreV1, { without: ["remove"] });
 // @ts-expect-error what has no codecs has no types
 overXmlRpc(Test);
+
+// A declaration that is absent is at-most-once, also where the method is described within its service.
+const Inline = xmlRpcService({
+  pay: method("bank.pay", { params: [int], result: int }),
+  read: method("bank.read", { params: [int], result: int, semantics: "at-least-once" }),
+});
+export function narrowed(inline: Client<typeof Inline extends XmlRpcService<infer C> ? C : never>): void {
+  // @ts-expect-error: it would widen what is declared
+  void inline.pay(1, { semantics: "maybe" });
+  void inline.pay(1, { semantics: "exactly-once" });
+  void inline.read(1, { semantics: "maybe" });
+}

@@ -223,7 +223,9 @@ describe("parameters", () => {
     expect(() => paramsOf("a", 1, [true, "x"])).toThrow(/^params\[3\]: expected a boolean, got "x"$/);
     expect(() => paramsOf("a", 1, true)).toThrow("params[2]: expected an array of the further parameters, got true");
     expect(() => paramsOf("a", undefined, [true])).toThrow(/^params\[1\]: a value may be left out only/);
-    expect(() => method("a.b", { params: [rest(int), int], result: int })).toThrow("parameter 0 is the rest, so there is none behind it");
+    expect(() => method("a.b", { params: [rest(int), int], result: int })).toThrow(
+      "parameter 0 is the rest, so there is none behind it",
+    );
   });
 });
 

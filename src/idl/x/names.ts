@@ -34,7 +34,7 @@ export interface Names {
 }
 
 /** What the output itself uses, or what cannot be declared at the top of a module. */
-const reservedTop: ReadonlySet<string> = new Set(
+export const reservedTop: ReadonlySet<string> = new Set(
   (
     "any arguments as async await bigint boolean break case catch class const continue debugger default delete do else " +
     "enum eval export extends false finally for function if implements import in infer instanceof interface keyof let new " +

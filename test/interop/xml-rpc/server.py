@@ -1,4 +1,4 @@
-# Python's server: server.py [threading]. Prints `READY port`.
+# Python's server: server.py [keep] [bare] [none] [flat]. Prints `READY port`.
 import datetime, sys, xmlrpc.client
 from socketserver import ThreadingMixIn
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
@@ -44,5 +44,9 @@ if "bare" not in sys.argv:
     server.register_introspection_functions()
     server.register_multicall_functions()
 server.register_instance(Root(), allow_dotted_names=True)
+# As most programs do: only such methods does its system.listMethods name.
+if "flat" in sys.argv:
+    for name in ("add", "greet", "echo"):
+        server.register_function(getattr(Root.peer, name), name)
 print("READY", server.server_address[1], flush=True)
 server.serve_forever()

@@ -1,6 +1,12 @@
 /** Most slots before what collides goes into a Map: a window of numbers is far below it. */
 const slotsMax = 4_096;
 
+/** Slots for each number, at most: whoever chooses numbers that collide gets no large table for two of them. */
+const slotsPerNumber = 16;
+
+/** With fewer slots an empty table is not worth making anew. */
+const slotsKept = 256;
+
 /**
  * Things by numbers that lie near one another, such as the calls of a window. It does what a Map does; but a Map whose
  * entries come and go makes itself anew all the time, and each of V8's old tables refers to the next one: once one of them
@@ -27,7 +33,8 @@ export class Numbered<T> {
   set(number: number, value: T): void {
     let slot = number & this.#mask;
     while (this.#numbers[slot] !== -1 && this.#numbers[slot] !== number) {
-      if (this.#far?.has(number) === true || this.#mask + 1 >= slotsMax) {
+      const slots = this.#mask + 1;
+      if (this.#far?.has(number) === true || slots >= slotsMax || slots >= slotsPerNumber * (this.#size + 1)) {
         this.#far ??= new Map();
         if (!this.#far.has(number)) this.#size++;
         this.#far.set(number, value);
@@ -51,7 +58,21 @@ export class Numbered<T> {
       this.#values[slot] = undefined;
     } else if (this.#far?.delete(number) !== true) return false;
     this.#size--;
+    // The room of a full window is not kept for what may never come again.
+    if (this.#size === 0 && this.#mask >= slotsKept) this.#reset();
     return true;
+  }
+
+  #reset(): void {
+    this.#numbers = new Array<number>(16).fill(-1);
+    this.#values = new Array<T | undefined>(16).fill(undefined);
+    this.#mask = 15;
+    this.#far = undefined;
+  }
+
+  /** How many slots there are, empty ones too. */
+  get slots(): number {
+    return this.#mask + 1;
   }
 
   /** In no order. What is visited may be deleted. */

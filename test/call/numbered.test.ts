@@ -38,4 +38,17 @@ describe("things by their numbers", () => {
     expect(table.size).toBe(512);
     expect(table.values().sort((a, b) => a - b)[0]).toBe(99_488);
   });
+
+  it("take no more room than their count says, whatever numbers somebody chooses, and give it back", () => {
+    const table = new Numbered<number>();
+    for (const number of [1, 2_049, 4_097, 1 + 2 ** 31]) table.set(number, number);
+    expect(table.slots).toBeLessThanOrEqual(16 * 4);
+    expect(table.values().sort((a, b) => a - b)).toEqual([1, 2_049, 4_097, 1 + 2 ** 31]);
+    for (const number of [1, 2_049, 4_097, 1 + 2 ** 31]) expect(table.delete(number)).toBe(true);
+
+    for (let n = 0; n < 3_000; n++) table.set(n, n);
+    expect(table.slots).toBe(4_096);
+    for (let n = 0; n < 3_000; n++) table.delete(n);
+    expect(table.slots).toBe(16);
+  });
 });

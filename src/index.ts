@@ -3,11 +3,15 @@
  *
  * @module
  */
+export { Binder, type BinderOptions } from "./binder/daemon/binder.js";
+export type { BinderChange } from "./binder/daemon/desk.js";
+export type { RemoteCallOptions } from "./binder/daemon/procedures.js";
 export type { DirectoryClientOptions } from "./binder/directory/client.js";
 export type { DirectoryLimits } from "./binder/directory/limits.js";
 export type { NameRegistration } from "./binder/directory/registrar.js";
 export { binderAt, type NameResolver } from "./binder/directory/resolver.js";
 export { Directory, type DirectoryOptions } from "./binder/directory/service.js";
+export type { Registration } from "./binder/registry/registry.js";
 // What stands in both is taken from here: `connect` reaches more than a browser does.
 export * from "./browser.js";
 export { connect } from "./connect.js";

@@ -32,6 +32,7 @@ const beneath = [
   "xmlrpc/codec",
   "xmlrpc/engine",
   "binder",
+  "binder/registry",
 ];
 
 const rooms: Rooms = {
@@ -82,8 +83,11 @@ const rooms: Rooms = {
   // The rest of XML-RPC: descriptions, client, server, classic faces.
   xmlrpc: { may: [...contracts, "call", "net", "drive", "store", "observe", "xmlrpc/codec", "xmlrpc/engine"] },
 
+  // What is registered, who may change it and what it answers: tables, texts, addresses.
+  "binder/registry": { may: contracts, pure: true },
+
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
-  binder: { may: [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc] },
+  binder: { may: [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc, "binder/registry"] },
 
   // The compiler's stages are pure; its face reads and writes files, and makes services of a file at run time.
   "idl/source.ts": { may: [], pure: true },

@@ -17,6 +17,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   call: { summary: "call a procedure and print its result as JSON", load: () => import("./call.js") },
   list: { summary: "list the methods of an XML-RPC server", load: () => import("./list.js") },
   info: { summary: "list what a host serves, and ask whether it answers", load: () => import("./info.js") },
+  bind: { summary: "serve as this machine's rpcbind: tell where programs are served", load: () => import("./bind.js") },
   trace: { summary: "show every call and reply that passes to a server", load: () => import("./trace.js") },
 };
 

@@ -18,6 +18,7 @@ import {
   DatagramAdmission,
   DatagramServer,
   type DatagramServerLink,
+  type DatagramServerOptions,
   hostOf,
   type ServerCall,
   type ServerEngine,
@@ -34,7 +35,7 @@ const gone = channelOf("farcall:server:disconnect");
 /** How often connections are looked at for being idle or slow, at the least, in milliseconds. */
 const sweepMsMax = 1_000;
 
-export interface EndpointOptions extends ServerLimits {
+export interface EndpointOptions extends ServerLimits, Pick<DatagramServerOptions, "noAmplification"> {
   /** What an upgrade puts between a stream and its use. */
   readonly layer?: StreamLayer | undefined;
   readonly network?: Network | undefined;

@@ -20,6 +20,7 @@ import { argsCodec } from "./args.js";
 import { type ServerAuth, serverAuthNone, serverAuthSys, serverAuthTls } from "./auth/index.js";
 import { Endpoints } from "./endpoints.js";
 import {
+  type DatagramServerOptions,
   type ServedProcedure,
   type ServedVersion,
   type ServerCall,
@@ -54,7 +55,7 @@ export interface ServerTls extends TlsServerCredentials {
 }
 
 /** @typeParam Tx what the reply cache's store lets exactly-once calls work in */
-export interface OncServerOptions<Tx = unknown> extends ServerLimits {
+export interface OncServerOptions<Tx = unknown> extends ServerLimits, Pick<DatagramServerOptions, "noAmplification"> {
   /** The flavors that are accepted; default AUTH_NONE and AUTH_SYS. */
   readonly auth?: readonly ServerAuth[] | undefined;
   /** Refuses a call before its handler runs, by giving an `auth_stat` such as AUTH_TOOWEAK. */

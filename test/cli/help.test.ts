@@ -28,6 +28,20 @@ describe("farcall", () => {
     ["call", ["--user", "--header", "--profile", "--preset", "--nil", "--dates", "--ca"]],
     ["list", ["--user", "--header", "--profile", "--preset", "--timeout", "--connect-timeout", "--ca", "--json"]],
     ["info", ["-p", "-s", "-t", "-u", "-n", "--timeout", "--json"]],
+    [
+      "bind",
+      [
+        "--host",
+        "--port",
+        "--socket",
+        "--no-socket",
+        "--state",
+        "--remote-calls",
+        "--refuse",
+        "--probe-interval",
+        "--foreground",
+      ],
+    ],
     ["trace", ["--listen", "--to", "--full", "--bytes", "--json", "-I", "-D", "--names", "--strings"]],
   ])("%s --help names every option, the exit codes and examples", async (command, options) => {
     for (const args of [

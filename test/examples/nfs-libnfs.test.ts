@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../support/processes.js";
 import { describeWith } from "../support/requirements.js";
-import { forRpcbind, runInRpcbindNamespace } from "../support/rpcbind-namespace.js";
+import { binders, forEither, runInRpcbindNamespace } from "../support/rpcbind-namespace.js";
 import { buildExamples, exampleProgram } from "./built.js";
 import { Folder, Served } from "./nfs-support.js";
 
@@ -87,17 +87,19 @@ describeWith(["nfs-ls", "nfs-cp", "nfs-cat"], "libnfs with the NFS server", () =
   });
 });
 
-describeWith([...forRpcbind, "showmount", "nfs-ls"], "the NFS server, registered with a real rpcbind", () => {
-  beforeAll(buildExamples);
+describe.each(binders)("the NFS server, registered with %s", (binder) => {
+  describeWith([...forEither[binder], "showmount", "nfs-ls", "rpcinfo"], "and other people's clients", () => {
+    beforeAll(buildExamples);
 
-  it("is found without ports, shows what it exports, and who mounted it", { timeout: 60_000 }, async () => {
-    using folder = new Folder();
-    mkdirSync(folder.at("export"));
-    writeFileSync(folder.at("export/file"), "found\n");
-    const { code, lines, stderr } = await runInRpcbindNamespace([
-      "bash",
-      "-c",
-      `exec 3< <(exec ${process.execPath} ${exampleProgram("nfs-server/main.js")} --dir ${folder.at("export")} \\
+    it("is found without ports, shows what it exports, and who mounted it", { timeout: 60_000 }, async () => {
+      using folder = new Folder();
+      mkdirSync(folder.at("export"));
+      writeFileSync(folder.at("export/file"), "found\n");
+      const { code, lines, stderr } = await runInRpcbindNamespace(
+        [
+          "bash",
+          "-c",
+          `exec 3< <(exec ${process.execPath} ${exampleProgram("nfs-server/main.js")} --dir ${folder.at("export")} \\
          --export /srv/files --port 0 --mount-port 0 --register)
        server=$!
        for _ in 1 2 3; do read -r _ <&3; done
@@ -107,17 +109,20 @@ describeWith([...forRpcbind, "showmount", "nfs-ls"], "the NFS server, registered
        showmount -a 127.0.0.1
        kill "$server"; wait "$server"
        rpcinfo -p 127.0.0.1 | grep -c -e nfs -e mountd`,
-    ]);
-    expect(lines, stderr).toEqual([
-      "Export list for 127.0.0.1:",
-      "/srv/files (everyone)",
-      "found",
-      "found",
-      "All mount points on 127.0.0.1:",
-      "127.0.0.1:/srv/files",
-      // Both registrations are taken back.
-      "0",
-    ]);
-    expect(code).toBe(1);
+        ],
+        { binder },
+      );
+      expect(lines, stderr).toEqual([
+        "Export list for 127.0.0.1:",
+        "/srv/files (everyone)",
+        "found",
+        "found",
+        "All mount points on 127.0.0.1:",
+        "127.0.0.1:/srv/files",
+        // Both registrations are taken back.
+        "0",
+      ]);
+      expect(code).toBe(1);
+    });
   });
 });

@@ -46,6 +46,10 @@ export const programs = {
   batchClient: { name: "batch_client", sources: ["batch_client.c"] },
   /** `registerrpc` and `svc_run`; needs rpcbind. */
   classicServer: { name: "classic_server", sources: ["classic_server.c"] },
+  /** `NETID...`: registers by libtirpc's own way; needs rpcbind. */
+  registeredServer: { name: "registered_server", sources: ["registered_server.c"] },
+  /** `HOST NETID PROGRAM VERSION INT`: finds it by `clnt_create`; needs rpcbind. */
+  findingClient: { name: "finding_client", sources: ["finding_client.c"] },
   /** `callrpc`; needs rpcbind. */
   classicClient: { name: "classic_client", sources: ["classic_client.c"] },
   /** Decodes XML-RPC documents with xmlrpc-c: a line of JSON for each. */

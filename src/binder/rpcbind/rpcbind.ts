@@ -7,7 +7,6 @@ import * as xdr from "../../xdr/index.js";
 
 /** Where rpcbind listens, over TCP and UDP. */
 export const RPCBIND_PORT = 111;
-export const PROCEDURES = 13;
 
 /** Where a version of a program is served over one kind of transport. */
 export interface Rpcb {
@@ -100,7 +99,7 @@ export interface RemoteCount {
 
 /** What one version of rpcbind was asked. */
 export interface Statistics {
-  /** Calls of each procedure. */
+  /** Calls of each procedure, 0 to 12. */
   info: number[];
   /** Calls of SET and of UNSET that did something. */
   setinfo: number;

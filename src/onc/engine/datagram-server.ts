@@ -1,5 +1,6 @@
 import type { Caller } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
+import { writeRefusal } from "../message.js";
 import { DatagramAdmission, type DatagramAdmissionLimits, Running } from "./admission.js";
 import { datagramSizeMax } from "./datagram-client.js";
 import type { Aborter, ReplyPath, ServerLink } from "./server-call.js";
@@ -8,6 +9,18 @@ import type { ServerEngine } from "./server-engine.js";
 export interface DatagramServerLimits extends DatagramAdmissionLimits {
   readonly datagramSizeMax?: number | undefined;
 }
+
+export interface DatagramServerOptions extends DatagramServerLimits {
+  /**
+   * Whether replies in datagrams to callers of other machines may not be larger than their calls: a sender's address is
+   * easily forged, and a server that answers with more than it was asked with can be aimed at others. What is larger
+   * becomes SYSTEM_ERR. Default false.
+   */
+  readonly noAmplification?: boolean | undefined;
+}
+
+/** Peers of this machine: loopback, and whatever is no UDP. */
+const ofThisMachine = /^(?!udp:)|^udp:\/\/(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1):\d+$/;
 
 /** The server's end of one datagram: a link that lives as long as its call, and a reply that is a datagram of its own. */
 export class DatagramServerLink implements ServerLink, ReplyPath {
@@ -27,6 +40,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   caller: Caller | undefined = undefined;
   readonly #writer: XdrWriter;
   readonly #send: (bytes: Uint8Array) => void;
+  readonly #replySizeMax: number;
 
   constructor(
     peer: string,
@@ -34,7 +48,9 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
     filtered: boolean,
     writer: XdrWriter,
     send: (bytes: Uint8Array) => void,
+    replySizeMax: number = Number.POSITIVE_INFINITY,
   ) {
+    this.#replySizeMax = replySizeMax;
     this.peer = peer;
     this.local = local;
     this.filtered = filtered;
@@ -52,7 +68,7 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   }
 
   commit(): void {
-    this.#send(this.#writer.take());
+    this.append(this.#writer.take());
   }
 
   abort(): void {
@@ -60,7 +76,11 @@ export class DatagramServerLink implements ServerLink, ReplyPath {
   }
 
   append(message: Uint8Array): void {
-    this.#send(message);
+    if (message.length <= this.#replySizeMax) return this.#send(message);
+    const w = this.begin();
+    writeRefusal(w, new DataView(message.buffer, message.byteOffset).getUint32(0), { stat: "SYSTEM_ERR" });
+    const refusal = w.take();
+    if (refusal.length <= this.#replySizeMax) this.#send(refusal);
   }
 }
 
@@ -76,18 +96,20 @@ export class DatagramServer {
   readonly #engine: ServerEngine;
   readonly #admission: DatagramAdmission;
   readonly #sizeMax: number;
+  readonly #noAmplification: boolean;
   /** One writer for all replies: each is written and sent in one go. A reply over the limit becomes SYSTEM_ERR. */
   readonly #writer: XdrWriter;
 
   /** @param admission that of all datagram sockets of the server */
   constructor(
     engine: ServerEngine,
-    limits: DatagramServerLimits,
+    limits: DatagramServerOptions,
     admission: DatagramAdmission = new DatagramAdmission(limits),
   ) {
     this.#engine = engine;
     this.#admission = admission;
     this.#sizeMax = limits.datagramSizeMax ?? datagramSizeMax;
+    this.#noAmplification = limits.noAmplification ?? false;
     this.#writer = new XdrWriter({ sizeMax: this.#sizeMax });
   }
 
@@ -97,7 +119,9 @@ export class DatagramServer {
       this.dropped++;
       return;
     }
-    const link = new DatagramServerLink(peer, this.local, this.#engine.filter?.datagrams ?? false, this.#writer, send);
+    const filtered = this.#engine.filter?.datagrams ?? false;
+    const replySizeMax = this.#noAmplification && !ofThisMachine.test(peer) ? bytes.length : undefined;
+    const link = new DatagramServerLink(peer, this.local, filtered, this.#writer, send, replySizeMax);
     this.#engine.receive(link, bytes, 0, bytes.length);
     if (link.running === 0) return;
     this.links.add(link);

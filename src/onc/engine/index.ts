@@ -5,11 +5,17 @@ export {
   DatagramClientEngine,
   type DatagramClientOptions,
 } from "./datagram-client.js";
-export { DatagramServer, type DatagramServerLimits, DatagramServerLink } from "./datagram-server.js";
+export {
+  DatagramServer,
+  type DatagramServerLimits,
+  DatagramServerLink,
+  type DatagramServerOptions,
+} from "./datagram-server.js";
 export type { DuplicateCounts, DuplicateFilter, DuplicateFilterOptions } from "./duplicate-filter.js";
 export { type Outgoing, outboxFlushBytes } from "./outbox.js";
 export {
   type Aborter,
+  CallRefused,
   type ReplyPath,
   type ReplyRequests,
   type ServedProcedure,

@@ -98,6 +98,19 @@ export type ServerRefusal =
   | Refusal
   | { readonly stat: "SESSION"; readonly status: CallStatus; readonly retryAfterMs?: number | undefined };
 
+/**
+ * What a handler throws to refuse its call instead of failing it: nothing ran, and nothing is reported. Silence is for
+ * calls whose failures are not answered, as those of a broadcast.
+ */
+export class CallRefused extends Error {
+  readonly refusal: Refusal | "silence";
+
+  constructor(refusal: Refusal | "silence") {
+    super(refusal === "silence" ? "not answered" : `refused: ${refusal.stat}`);
+    this.refusal = refusal;
+  }
+}
+
 /** How the replies to a call look. Each writes a whole reply, and says where what is to be kept of it begins. */
 export interface ReplyForm {
   result(w: XdrWriter, call: ServerCall, value: unknown): number;

@@ -11,6 +11,7 @@ import { AuthStat } from "../status.js";
 import { DuplicateFilter, type DuplicateFilterOptions, filteredCall, type MessageBytes } from "./duplicate-filter.js";
 import { plainForm, sessionForm } from "./reply-form.js";
 import {
+  CallRefused,
   type FilteredCall,
   type ReplyForm,
   type Seat,
@@ -380,9 +381,16 @@ export class ServerEngine {
     call.record?.enter("reply");
     if (call.filtered?.claim !== undefined) return this.#failOnce(call, call.filtered.claim, error);
     const open = this.#end(call);
-    this.#host.report(error, call);
-    if (open) this.#refuse(call.link, call.xid, { stat: "SYSTEM_ERR" }, call.auth, call.form);
+    const refusal = this.#refusalFor(call, error);
+    if (open && refusal !== "silence") this.#refuse(call.link, call.xid, refusal, call.auth, call.form);
     this.#over(call);
+  }
+
+  /** What answers a call whose handler threw; that is reported unless it meant to refuse. */
+  #refusalFor(call: ServerCall, error: unknown): CallRefused["refusal"] {
+    if (error instanceof CallRefused) return error.refusal;
+    this.#host.report(error, call);
+    return systemError;
   }
 
   // --- calls that must not run twice: claimed before they run, answered once the reply is kept
@@ -473,7 +481,7 @@ export class ServerEngine {
   }
 
   #failOnce(call: ServerCall, claim: FreshClaim, error: unknown): void {
-    this.#host.report(error, call);
+    const refusal = this.#refusalFor(call, error);
     if (claim.transaction !== undefined) {
       (call.filtered as FilteredCall).failed = true;
       this.#release(call, claim);
@@ -482,7 +490,8 @@ export class ServerEngine {
     // It ran, or may have: this failure is its answer, whoever asks again.
     if (call.seat !== undefined) return this.#keep(call, claim, failed);
     const w = new XdrWriter();
-    call.form.refusal(w, call.xid, systemError, call.auth);
+    // Whoever asks again has to be told something.
+    call.form.refusal(w, call.xid, refusal === "silence" ? systemError : refusal, call.auth);
     this.#keep(call, claim, w.take());
   }
 

@@ -178,10 +178,10 @@ export class Sessions {
         durable: store?.durable ?? false,
         shared: store?.shared ?? false,
         transactional: store?.transactional ?? false,
-        window: sessionWindow,
-        lanes: sessionLanesMax,
-        lease: sessionLeaseMs,
-        kept: store?.replyWindowMs ?? 0,
+        window: whole(sessionWindow),
+        lanes: whole(sessionLanesMax),
+        lease: whole(sessionLeaseMs),
+        kept: whole(store?.replyWindowMs ?? 0),
       },
     };
   }
@@ -213,6 +213,11 @@ export class Sessions {
       return noStore;
     }
   }
+}
+
+/** A limit as the wire can say it: no more than it is. */
+function whole(limit: number): number {
+  return Math.min(Math.floor(limit), 0xffff_ffff);
 }
 
 const noStore: StatusResult = { fate: CallFate.FATE_NO_STORE };

@@ -1,4 +1,5 @@
 import type { Executed } from "../model/index.js";
+import { checkSessions } from "./check-sessions.js";
 import type { CallRecord, ExecutionRecord, History, Rule, Violation } from "./history.js";
 
 // The history checker. Calls and executions are compared by key, which is the procedure and its arguments: where several
@@ -9,7 +10,7 @@ import type { CallRecord, ExecutionRecord, History, Rule, Violation } from "./hi
 const clockSlackMs = 2;
 
 /** A group of calls that cannot be told from one another, and what ran for them. */
-interface Group {
+export interface Group {
   readonly calls: CallRecord[];
   readonly executions: ExecutionRecord[];
 }
@@ -37,6 +38,7 @@ export function check(history: History): Violation[] {
   const groups = groupsOf(history);
   for (const group of groups) checkGroup(group, history, report);
   if (history.calls.some(({ fifo }) => fifo)) checkOrder(groups, history, report);
+  checkSessions(groups, history, report);
   return found;
 }
 
@@ -55,7 +57,7 @@ function groupsOf({ calls, executions }: History): readonly Group[] {
   return [...groups.values()];
 }
 
-type Report = (rule: Rule, calls: readonly CallRecord[], message: string) => void;
+export type Report = (rule: Rule, calls: readonly CallRecord[], message: string) => void;
 
 function checkGroup({ calls, executions }: Group, history: History, report: Report): void {
   const [call] = calls;

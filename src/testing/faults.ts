@@ -13,6 +13,7 @@ export const faultKinds = {
   "crash-before-reply": "the server dies with a reply that was kept and not sent",
   "crash-after-reply": "the server dies when a reply was just sent",
   "client-crash": "a client dies, and comes back as a new one on the same host",
+  failover: "a client is led to another server, which has the same store of replies",
   "clock-jump": "a machine's clock leaps forward, as after a suspension",
   "xid-wrap": "a client's identifiers run over their 32 bits",
   "xid-reuse": "a client comes back to its port with the identifiers of its former self, as old clients do",

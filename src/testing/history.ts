@@ -45,10 +45,14 @@ export interface CallRecord {
   readonly oneWay?: boolean | undefined;
   /** Whether the server is to run this client's calls one after another. */
   readonly fifo?: boolean | undefined;
+  /** Whether it may be made in a session only. */
+  readonly needsSession?: boolean | undefined;
   /** What was learned later, after the call had failed without anybody knowing whether it ran. */
   settlement?: SettlementRecord | undefined;
   /** Its client died, so nobody waits for it. */
   abandoned: boolean;
+  /** When it did, if its host lived on to tell the server. */
+  abandonedAt?: number | undefined;
   /** It settled later than it should have, on its client's clock. */
   late: boolean;
 }
@@ -70,6 +74,15 @@ export interface ExecutionRecord {
   threw: boolean;
   /** Whether the call was made in a session. */
   readonly inSession?: boolean | undefined;
+  /** Who opened that session: the name that it keeps, empty without one, and which run of it. */
+  readonly caller?: { readonly name: string; readonly run: string } | undefined;
+  /** The number of the object that served it, where each session has its own; and whether that had been disposed of. */
+  readonly object?: number | undefined;
+  readonly onDisposed?: boolean | undefined;
+  /** When its signal fired; only looked at in sessions, and where it took time. */
+  abortedAt?: number | undefined;
+  /** When its server died while it ran; looked at as its signal is. */
+  lostAt?: number | undefined;
   /** When its caller gives up, as the handler was told. */
   readonly deadline?: number | undefined;
   /** Whether it ran in a transaction, and whether that was committed. */
@@ -97,6 +110,10 @@ export interface History {
   readonly resent?: boolean | undefined;
   /** Whether clocks leaped. */
   readonly jumped?: boolean | undefined;
+  /** How long a session outlives its connection, in milliseconds. */
+  readonly leaseMs?: number | undefined;
+  /** Whether the network brought everything soon: a server that was not told of a client's death knew it in a moment. */
+  readonly steady?: boolean | undefined;
   /** Whether nothing was to go wrong. */
   readonly calm: boolean;
   /** What handlers and transactions left behind. */
@@ -126,6 +143,10 @@ export type Rule =
   | "nobody-called"
   | "out-of-order"
   | "wrong-deadline"
+  | "orphan"
+  | "made-plainly"
+  | "foreign-state"
+  | "lost-state"
   | "surprise"
   | "fails-without-faults"
   | "own";

@@ -9,6 +9,6 @@ export { type FaultyOptions, type FaultyRoute, faulty } from "./faulty.js";
 export type { CallRecord, Ending, ExecutionRecord, History, Rule, Violation } from "./history.js";
 export type { CallPlace } from "./plan.js";
 export type { Random } from "./random.js";
+export { type ServerWorld, SimulatedFailure } from "./servers.js";
 export { type SimulationOptions, type SimulationReport, type SimulationViolation, simulate } from "./simulate.js";
 export type { SimulatedTransaction } from "./store.js";
-export { type ServerWorld, SimulatedFailure } from "./world.js";

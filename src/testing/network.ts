@@ -34,6 +34,14 @@ export interface SimulatedNetworkOptions {
   readonly highWaterMark?: number | undefined;
   readonly observer?: NetworkObserver | undefined;
   readonly hook?: SendingHook | undefined;
+  /** A name that leads to one of several hosts, as behind a load balancer. */
+  readonly alias?: NetworkAlias | undefined;
+}
+
+export interface NetworkAlias {
+  readonly name: string;
+  /** The host that messages from this one go to now. */
+  routeOf(from: string): string;
 }
 
 /** The streams and datagrams between the programs of a simulated world. */
@@ -47,6 +55,7 @@ export class SimulatedNetwork implements StreamCarrier {
   readonly #observer: NetworkObserver | undefined;
   readonly #hook: SendingHook | undefined;
   readonly #highWaterMark: number;
+  readonly #alias: NetworkAlias | undefined;
   readonly #listeners = new Map<string, { readonly program: Program; readonly accept: (stream: Stream) => void }>();
   readonly #sockets = new Map<string, SimulatedDatagram>();
   /** What others see of a program: several hosts may be behind one address. */
@@ -68,6 +77,7 @@ export class SimulatedNetwork implements StreamCarrier {
     this.#observer = options.observer;
     this.#hook = options.hook;
     this.#highWaterMark = options.highWaterMark ?? highWaterMarkDefault;
+    this.#alias = options.alias;
   }
 
   /** The network as one program sees it, and the address that it has there; its ports are counted from `firstPort`. */
@@ -131,35 +141,48 @@ export class SimulatedNetwork implements StreamCarrier {
   // --- streams
 
   #listen(program: Program, name: string, accept: (stream: Stream) => void): StreamListener {
-    if (this.#listeners.has(name)) throw systemError("EADDRINUSE", `memory://${name} is in use`);
-    this.#listeners.set(name, { program, accept });
+    const place = this.#placeOf(program, name);
+    if (this.#listeners.has(place)) throw systemError("EADDRINUSE", `memory://${name} is in use`);
+    this.#listeners.set(place, { program, accept });
     return {
       address: `memory://${name}`,
       close: () => {
-        this.#listeners.delete(name);
+        this.#listeners.delete(place);
         return Promise.resolve();
       },
     };
   }
 
+  /** Where a program listens: whoever has a name together with others listens at its own host. */
+  #placeOf(program: Program, name: string): string {
+    return name === this.#alias?.name ? program.host : name;
+  }
+
+  /** Where messages to a name go from here. */
+  #routeOf(from: Program, name: string): string {
+    return name === this.#alias?.name ? this.#alias.routeOf(from.host) : name;
+  }
+
   #connect(program: Program, port: number, name: string, signal: AbortSignal | undefined): Promise<Stream> {
     return new Promise((resolve, reject) => {
+      let there = name;
       const over = (): boolean => !program.alive || signal?.aborted === true;
       const answer = (task: () => void, late?: () => void): void => {
-        this.#time.work(this.#time.now + this.#latency(name, program.host), () => {
+        this.#time.work(this.#time.now + this.#latency(there, program.host), () => {
           if (over()) late?.();
           else task();
         });
       };
       const arrive = (): void => {
         if (over()) return;
-        const wait = this.#isolated(program.host, name);
-        if (wait > 0 || this.#dark.has(name)) {
+        there = this.#routeOf(program, name);
+        const wait = this.#isolated(program.host, there);
+        if (wait > 0 || this.#dark.has(there)) {
           if (wait > 0) this.#counts.partition++;
           this.#time.work(this.#time.now + Math.max(wait, connectRetryMs), arrive);
           return;
         }
-        const listener = this.#listeners.get(name);
+        const listener = this.#listeners.get(there);
         if (listener === undefined) {
           answer(() => reject(systemError("ECONNREFUSED", `nobody listens on memory://${name}`)));
           return;
@@ -241,7 +264,7 @@ export class SimulatedNetwork implements StreamCarrier {
 
   #bind(program: Program, name: string | undefined, port: number): Datagram {
     const address = { host: name ?? this.#addresses.get(program) ?? program.host, port };
-    const key = keyOf(address);
+    const key = this.#placeOf(program, keyOf(address));
     if (this.#sockets.has(key)) throw systemError("EADDRINUSE", `memory+datagram://${key} is in use`);
     const socket = new SimulatedDatagram(
       program,
@@ -261,8 +284,9 @@ export class SimulatedNetwork implements StreamCarrier {
       this.#observer?.message(from.program.name, to.host, bytes, "datagram", "not sent: it died");
       return;
     }
-    const pair = `${from.program.host} ${keyOf(to)}`;
-    if (this.#isolated(from.program.host, this.#sockets.get(keyOf(to))?.program.host ?? to.host) > 0) {
+    const there = this.#routeOf(from.program, keyOf(to));
+    const pair = `${from.program.host} ${there}`;
+    if (this.#isolated(from.program.host, this.#sockets.get(there)?.program.host ?? to.host) > 0) {
       this.#counts.partition++;
       this.#observer?.message(from.program.name, to.host, bytes, "datagram", "lost: the hosts are cut off");
     } else {
@@ -273,7 +297,7 @@ export class SimulatedNetwork implements StreamCarrier {
         this.#overtake(pair, at, copy.held);
         const note = `${copies.length > 1 ? "twice, " : ""}${copy.bytes === bytes ? "" : "damaged, "}arrives at ${at.toFixed(1)}`;
         this.#observer?.message(from.program.name, to.host, copy.bytes, "datagram", note);
-        this.#time.work(at, () => this.#deliver(from, copy.bytes, to));
+        this.#time.work(at, () => this.#deliver(from, copy.bytes, to, there));
       }
     }
     this.#hook?.after(from.program);
@@ -289,8 +313,8 @@ export class SimulatedNetwork implements StreamCarrier {
     if (held) this.#held.set(pair, at);
   }
 
-  #deliver(from: SimulatedDatagram, bytes: Uint8Array, to: DatagramPeer): void {
-    const target = this.#sockets.get(keyOf(to));
+  #deliver(from: SimulatedDatagram, bytes: Uint8Array, to: DatagramPeer, there: string): void {
+    const target = this.#sockets.get(there);
     if (this.#isolated(from.program.host, target?.program.host ?? to.host) > 0) {
       this.#counts.partition++;
       return;
@@ -300,7 +324,7 @@ export class SimulatedNetwork implements StreamCarrier {
       return;
     }
     // A host without power says nothing.
-    if (this.#dark.has(to.host)) return;
+    if (this.#dark.has(there === keyOf(to) ? to.host : there)) return;
     this.#time.work(this.#time.now + this.#latency(to.host, from.program.host), () => {
       this.#observer?.message(to.host, from.program.name, noBytes, "datagram", "ICMP: nobody listens on the port");
       from.refuse(systemError("ECONNREFUSED", `nobody listens on memory+datagram://${keyOf(to)}`));

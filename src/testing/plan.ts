@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Semantics } from "../model/index.js";
 import { allFaultKinds, type FaultKind } from "./faults.js";
 import { Random } from "./random.js";
+import { serverHosts } from "./replicas.js";
 import { calm, type Weather } from "./weather.js";
 
 // What a history will be: who calls what and when, and what goes wrong. All of it follows from the seed. A plan is plain
@@ -18,6 +19,12 @@ export type CrashPoint =
 export type Incident =
   | { readonly kind: "partition"; readonly at: number; readonly host: string; readonly ms: number }
   | { readonly kind: "reset"; readonly at: number; readonly host: string }
+  | {
+      readonly kind: "failover";
+      readonly at: number;
+      readonly host: string /** Its connections too. */;
+      readonly cut: boolean;
+    }
   | { readonly kind: "clock-jump"; readonly at: number; readonly host: string; readonly ms: number }
   | { readonly kind: "store-slow" | "store-down"; readonly at: number; readonly ms: number }
   /** A client that dies, is away until nothing of it is under way any more, and begins with the same xid again. */
@@ -62,6 +69,8 @@ export interface ClientPlan {
   readonly transport: "stream" | "datagram";
   /** Whether the server is to run its calls one after another. */
   readonly fifo: boolean;
+  /** Whether it calls no server that has no session for it. */
+  readonly required: boolean;
   /** Whether it keeps its name when it comes back. */
   readonly named: boolean;
   /** Calls that follow one another; lanes run side by side. */
@@ -77,6 +86,15 @@ export interface Plan {
   readonly weather: Weather;
   /** Whether the reply cache is in a store that outlives the server. */
   readonly durable: boolean;
+  /** How many servers share the store. */
+  readonly replicas: number;
+  /** Whether whoever leads clients to servers sees which of them run. */
+  readonly watched: boolean;
+  /** Whether the servers have sessions, and how long one outlives its connection, in milliseconds. */
+  readonly sessions: boolean;
+  readonly leaseMs: number;
+  /** Whether each session has an object of its own that serves it. */
+  readonly perSession: boolean;
   /** Most calls that the reply cache takes. */
   readonly replyEntriesMax?: number | undefined;
   /** Bytes that streams hold for their peers. */
@@ -93,6 +111,7 @@ export interface PlanOptions {
   readonly transports: readonly ("stream" | "datagram")[];
   readonly stores: readonly ("memory" | "durable")[];
   readonly sessions: readonly ("auto" | "off")[];
+  readonly lifetimes: readonly ("persistent" | "per-session")[];
   readonly guarantee: Semantics | undefined;
   /** The procedures that are called, with what makes their arguments. */
   readonly procedures: readonly {
@@ -130,6 +149,17 @@ const officeShare = 0.6;
 /** How often the store is durable where calls are exactly-once: without one they are only refused. */
 const durableShare = 0.9;
 
+/** How often each session has an object of its own, where that may be; it needs streams. */
+const perSessionShare = 0.3;
+
+/** How often a client that has sessions calls no server that has none, and how often servers have none. */
+const requiredShare = 0.25;
+const sessionlessShare = 0.04;
+
+/** How long sessions outlive their connections, in milliseconds; and how often it is less, as little as the second says. */
+const leaseMs = 60_000;
+const shortLeases = { share: 0.15, leastMs: 200, mostMs: 1_000 } as const;
+
 /** How often bits are flipped, where they may be: such a history proves little else. */
 const flipShare = 0.02;
 
@@ -154,15 +184,26 @@ export function drawPlan(seed: number, given: PlanOptions): Plan {
   );
   const clients: ClientPlan[] = [];
   const hurried = random.chance(0.5);
+  const perSession = isPerSession(options, random);
+  const placed = perSession ? { ...options, transports: ["stream"] as const } : options;
   for (let client = 1; client <= options.clients; client++)
-    clients.push(drawClient(client, options, random, calmly, hurried, fits));
+    clients.push(drawClient(client, placed, random, calmly, hurried, fits));
+  // Where clients may be led to another server there are two, which need a store that both see.
+  const replicas = on.has("failover") && durable ? 2 : 1;
+  const mayBeForeign = !calmly && options.sessions.includes("off");
   return {
     seed,
     calm: calmly,
     clients,
-    incidents: drawIncidents(on, options, clients, random, durable),
+    incidents: drawIncidents(on, options, clients, random, durable, replicas),
     weather: drawWeather(on, random),
     durable,
+    replicas,
+    watched: random.chance(0.5),
+    sessions: !(mayBeForeign && random.chance(sessionlessShare)),
+    leaseMs:
+      !calmly && random.chance(shortLeases.share) ? random.between(shortLeases.leastMs, shortLeases.mostMs) : leaseMs,
+    perSession,
     replyEntriesMax: on.has("cache-full") ? random.integer(1, 6) : undefined,
     highWaterMark: random.chance(0.2) ? random.integer(1, 400) : 65_536,
     handling: { ms: random.pick([1, 20, 200, 1_500]), share: random.pick([0, 0.3, 1]) },
@@ -172,6 +213,11 @@ export function drawPlan(seed: number, given: PlanOptions): Plan {
 function isDurable(stores: PlanOptions["stores"], exactlyOnce: boolean, random: Random): boolean {
   if (!exactlyOnce) return random.pick(stores) === "durable";
   return stores.includes("durable") && (!stores.includes("memory") || random.chance(durableShare));
+}
+
+function isPerSession({ lifetimes, transports }: PlanOptions, random: Random): boolean {
+  if (!lifetimes.includes("per-session") || !transports.includes("stream")) return false;
+  return !lifetimes.includes("persistent") || random.chance(perSessionShare);
 }
 
 function drawKind(sessions: PlanOptions["sessions"], mayBePlain: boolean, random: Random): ClientPlan["kind"] {
@@ -210,7 +256,8 @@ function drawClient(
   }
   const transport = random.pick(options.transports);
   const fifo = kind === "session" && transport === "stream" && random.chance(0.3);
-  return { host: `client-${client}`, kind, transport, fifo, named: random.chance(0.5), lanes };
+  const required = kind === "session" && random.chance(requiredShare);
+  return { host: `client-${client}`, kind, transport, fifo, required, named: random.chance(0.5), lanes };
 }
 
 function drawWeather(on: ReadonlySet<FaultKind>, random: Random): Weather {
@@ -238,10 +285,12 @@ function drawIncidents(
   clients: readonly ClientPlan[],
   random: Random,
   durable: boolean,
+  replicas: number,
 ): Incident[] {
   const incidents: Incident[] = [];
   const at = (): number => random.between(0, spanMs);
   const host = (): string => `client-${random.integer(1, options.clients)}`;
+  const server = (): string => random.pick(serverHosts(replicas));
   const down = (): { downMs: number; powerLost: boolean } => ({
     downMs: random.chance(0.5) ? random.between(0, 50) : random.between(0, 3_000),
     powerLost: random.chance(0.25),
@@ -251,11 +300,13 @@ function drawIncidents(
     for (let count = random.integer(1, most); count > 0; count--) incidents.push(make());
   };
   several("partition", 2, () => ({ kind: "partition", at: at(), host: host(), ms: random.between(1, 4_000) }));
-  several("reset", 3, () => ({ kind: "reset", at: at(), host: random.chance(0.3) ? "server" : host() }));
+  several("reset", 3, () => ({ kind: "reset", at: at(), host: random.chance(0.3) ? server() : host() }));
+  if (replicas > 1)
+    several("failover", 4, () => ({ kind: "failover", at: at(), host: host(), cut: random.chance(0.6) }));
   several("clock-jump", 2, () => ({
     kind: "clock-jump",
     at: at(),
-    host: random.chance(0.3) ? "server" : host(),
+    host: random.chance(0.3) ? server() : host(),
     ms: random.pick([100, 5_000, 60_000]),
   }));
   several("client-crash", 2, () => ({ kind: "client-crash", at: at(), host: host(), ...down() }));

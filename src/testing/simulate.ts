@@ -7,17 +7,21 @@ import type { History, Violation } from "./history.js";
 import { Keys } from "./keys.js";
 import { type CallPlace, drawPlan, type Plan, type PlanOptions } from "./plan.js";
 import type { Random } from "./random.js";
+import type { ServerWorld } from "./servers.js";
 import { brokenIn, shrink } from "./shrink.js";
 import type { SimulatedTransaction } from "./store.js";
 import { TimelineRecorder } from "./timeline.js";
-import { play, type ServerWorld, type Setup } from "./world.js";
+import { play, type Setup } from "./world.js";
 
 /** What makes the arguments of each call, by the names of the procedures. */
 export type SimulatedCalls<C> = { readonly [K in keyof C]?: (random: Random, call: CallPlace) => [...ArgsOf<C[K]>] };
 
 export interface SimulationOptions<C> {
   readonly service: OncService<C>;
-  /** Makes the handlers, anew at each start of the server: what they keep in variables is lost when it crashes. */
+  /**
+   * Makes the handlers, anew at each start of a server: what they keep in variables is lost when it crashes. There may be two
+   * servers on one store, unless `faults` leaves `failover` out.
+   */
   readonly handlers: (server: ServerWorld) => Handlers<NoInfer<C>, SimulatedTransaction>;
   /** The procedures to call, each with what makes its arguments. */
   readonly calls: SimulatedCalls<C>;
@@ -41,6 +45,11 @@ export interface SimulationOptions<C> {
   readonly sessions?: readonly ("auto" | "off")[] | undefined;
   /** Where the server's reply cache is: gone with the server, or in a database that outlives it. Default: both. */
   readonly stores?: readonly ("memory" | "durable")[] | undefined;
+  /**
+   * Whether one object serves all callers or each session has one of its own, which `handlers` makes; then all clients use
+   * streams. Default: one for all.
+   */
+  readonly lifetimes?: readonly ("persistent" | "per-session")[] | undefined;
   /** Options of the clients and of the server; the simulation brings network, machine and store. */
   readonly client?:
     | (Omit<OncClientOptions, "network" | "machine"> & { readonly hedge?: Hedging<NoInfer<C>> })
@@ -151,6 +160,7 @@ function prepare<C>(options: SimulationOptions<C>): { setup: Setup; plans: PlanO
       transports: options.transports ?? ["stream", "datagram"],
       stores: options.stores ?? ["memory", "durable"],
       sessions: options.sessions ?? ["auto", "off"],
+      lifetimes: options.lifetimes ?? ["persistent"],
       guarantee: options.guarantee,
     },
   };

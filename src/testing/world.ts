@@ -1,16 +1,17 @@
 import { type CallOptions, type Client, RpcError, type Semantics, type Settlement } from "../model/index.js";
 import { connectOnc, type OncClientOptions } from "../onc/client.js";
-import type { ServerCall } from "../onc/engine/index.js";
 import type { OncService } from "../onc/program.js";
-import { OncServer, type OncServerOptions } from "../onc/server.js";
+import type { OncServerOptions } from "../onc/server.js";
 import { type FaultCounts, type FaultKind, noFaults } from "./faults.js";
-import type { CallRecord, Ending, ExecutionRecord, History } from "./history.js";
+import type { CallRecord, Ending, History } from "./history.js";
 import type { Keys } from "./keys.js";
 import { SimulatedNetwork } from "./network.js";
-import { type CallPlan, type ClientPlan, type CrashPoint, crashPoints, type Plan } from "./plan.js";
+import { type CallPlan, type ClientPlan, crashPoints, type Plan } from "./plan.js";
 import { Program } from "./program.js";
 import { Random } from "./random.js";
-import { SimulatedStore, type SimulatedTransaction, VolatileStore } from "./store.js";
+import { serverName } from "./replicas.js";
+import { type ServerSetup, SimulatedServers } from "./servers.js";
+import { SimulatedStore } from "./store.js";
 import { VirtualTime } from "./time.js";
 import type { TimelineRecorder } from "./timeline.js";
 
@@ -25,7 +26,10 @@ const portsPerClient = 1_000;
 const awayMs = 40_000;
 
 /** What makes clients send calls again over streams. */
-const resending: readonly FaultKind[] = ["reset", "cache-full", "store-down", ...crashPoints];
+const resending: readonly FaultKind[] = ["reset", "failover", "cache-full", "store-down", ...crashPoints];
+
+/** What keeps news of a client's death from the server, or keeps the client's messages coming after it. */
+const unsteady: readonly FaultKind[] = ["partition", "delay", "bit-flip"];
 
 /** How long a client asks what became of a call, in milliseconds. */
 const settleTimeoutMs = 4_000;
@@ -33,23 +37,10 @@ const settleTimeoutMs = 4_000;
 /** A history that has not ended by then never will, in milliseconds of the world. */
 const horizonMs = 600_000;
 
-/** What handlers are made with, anew for each run of the server. */
-export interface ServerWorld {
-  /** Which run this is, from 1. */
-  readonly boot: number;
-  /** Takes virtual time. A handler must not wait for anything outside of the simulation. */
-  sleep(ms: number): Promise<void>;
-  readonly random: Random;
-  /** What outlives a crash of the server, as files do. What a dead server writes is dropped. */
-  readonly values: { get(name: string): unknown; set(name: string, value: unknown): void };
-}
-
 /** What all histories of one simulation have in common. */
-export interface Setup {
-  readonly service: OncService<unknown>;
+export interface Setup extends ServerSetup {
   /** The service as plain clients know it. */
   readonly plainService: OncService<unknown>;
-  readonly handlers: (server: ServerWorld) => Record<string, (...args: unknown[]) => unknown>;
   readonly keys: Keys;
   readonly client: OncClientOptions;
   readonly server: OncServerOptions;
@@ -63,11 +54,6 @@ export interface Setup {
 export interface Outcome {
   readonly history: History;
   readonly faults: FaultCounts;
-}
-
-/** Thrown by handlers that are meant to fail. */
-export class SimulatedFailure extends Error {
-  override readonly name = "SimulatedFailure";
 }
 
 /** Plays one history. */
@@ -85,14 +71,9 @@ class World {
   readonly #network: SimulatedNetwork;
   readonly #store: SimulatedStore;
   readonly #calls: CallRecord[] = [];
-  readonly #executions: ExecutionRecord[] = [];
   readonly #surprises: string[] = [];
-  readonly #byTransaction = new Map<SimulatedTransaction, ExecutionRecord>();
-  /** How often each point was passed at which a server may die. */
-  readonly #passed = new Map<CrashPoint, number>();
   readonly #clients: SimulatedClient[];
-  #server: Program | undefined;
-  #boots = 0;
+  readonly #servers: SimulatedServers;
 
   constructor(plan: Plan, setup: Setup, timeline: TimelineRecorder | undefined) {
     this.#plan = plan;
@@ -111,11 +92,12 @@ class World {
       highWaterMark: plan.highWaterMark,
       observer: timeline,
       hook: {
-        before: (program) => program !== this.#server || !this.#dies("crash-before-reply"),
+        before: (program) => !this.#servers.has(program) || !this.#servers.dies("crash-before-reply", program),
         after: (program) => {
-          if (program === this.#server) this.#dies("crash-after-reply");
+          if (this.#servers.has(program)) this.#servers.dies("crash-after-reply", program);
         },
       },
+      alias: { name: serverName, routeOf: (client) => this.#servers.routeOf(client) },
     });
     this.#store = new SimulatedStore({
       time,
@@ -123,195 +105,53 @@ class World {
       random: random.fork("store"),
       limits: { replyEntriesMax: plan.replyEntriesMax },
       onCommit: (transaction) => {
-        const execution = this.#byTransaction.get(transaction);
-        if (execution !== undefined) execution.committed = true;
+        const execution = this.#servers.executions.committed(transaction);
         timeline?.note("store", `commits${execution === undefined ? "" : ` execution ${execution.number}`}`);
       },
     });
     this.#clients = plan.clients.map((client) => new SimulatedClient(client));
+    this.#servers = new SimulatedServers({
+      plan,
+      setup,
+      time,
+      random,
+      counts,
+      store: this.#store,
+      timeline,
+      surprised: (program, text) => this.#surprise(program, text),
+    });
   }
 
   async play(): Promise<Outcome> {
-    this.#startServer();
+    this.#servers.start(this.#network);
     for (const client of this.#clients) this.#startClient(client);
     this.#arrangeIncidents();
     const time = this.#time;
     await time.run(() => time.now > horizonMs || (time.working === 0 && this.#clients.every(({ done }) => done)));
     for (const client of this.#clients) client.program?.kill();
-    this.#server?.kill();
+    this.#servers.kill();
     return {
       faults: this.#counts,
       history: {
         seed: this.#plan.seed,
         calls: this.#calls,
-        executions: this.#executions,
+        executions: this.#servers.executions.records,
         surprises: this.#surprises,
         durable: this.#plan.durable,
         unchecked: this.#counts["bit-flip"] > 0,
         doubled: this.#counts.duplication > 0,
         resent: resending.some((kind) => this.#counts[kind] > 0),
         jumped: this.#counts["clock-jump"] > 0,
+        leaseMs: this.#plan.leaseMs,
+        steady: unsteady.every((kind) => this.#counts[kind] === 0),
         calm: this.#plan.calm,
         values: this.#store.values,
       },
     };
   }
 
-  // --- the server
-
-  #startServer(): void {
-    const program = new Program(this.#time, "server", ++this.#boots, this.#random.fork(`server ${this.#boots}`));
-    this.#server = program;
-    this.#network.lit("server");
-    this.#timeline?.note(program.name, "starts");
-    const limits = { replyEntriesMax: this.#plan.replyEntriesMax };
-    const store = this.#plan.durable ? this.#store.of(program) : new VolatileStore(program, limits, this.#counts);
-    const server = new OncServer({
-      ...this.#setup.server,
-      network: this.#network.of(program),
-      machine: program,
-      replyCache: this.#setup.replyCache && { store, owner: "server" },
-      onError: (error, { procedure }) => this.#reported(program, error, procedure),
-    });
-    const handlers = this.#handlers(program);
-    server.exportService(this.#setup.service, "persistent", () => handlers);
-    for (const address of ["memory://server", "memory+datagram://server"]) {
-      server.listen(address).catch((error: unknown) => this.#surprise(program, `cannot listen: ${String(error)}`));
-    }
-  }
-
-  /** Whether the server dies at this point; it does so before this returns. */
-  #dies(point: CrashPoint): boolean {
-    const passed = (this.#passed.get(point) ?? 0) + 1;
-    this.#passed.set(point, passed);
-    const incident = this.#plan.incidents.find((one) => one.kind === point && one.nth === passed);
-    if (incident === undefined || !("nth" in incident) || this.#server === undefined) return false;
-    this.#counts[point]++;
-    this.#crash(this.#server, incident.powerLost, point);
-    this.#server = undefined;
-    this.#time.work(this.#time.now + incident.downMs, () => this.#startServer());
-    return true;
-  }
-
-  #crash(program: Program, powerLost: boolean, why: string): void {
-    this.#timeline?.note(program.name, `dies${powerLost ? " with its host" : ""} (${why})`);
-    program.kill();
-    this.#network.died(program, powerLost);
-  }
-
-  #reported(program: Program, error: unknown, procedure: string): void {
-    if (!program.alive || error instanceof SimulatedFailure) return;
-    const message = error instanceof Error ? error.message : String(error);
-    // What the simulated store says when it is down, or a call ran for too long, is part of the history.
-    if (/^the (store|transaction|reply cannot be kept)/.test(message)) return;
-    this.#surprise(program, `${procedure}: ${error instanceof Error ? (error.stack ?? message) : message}`);
-  }
-
   #surprise(program: Program, text: string): void {
     this.#surprises.push(`${program.name} reported an error that nobody threw on purpose: ${text}`);
-  }
-
-  #handlers(program: Program): Record<string, (...args: unknown[]) => unknown> {
-    const { values } = this.#store;
-    const handlers = this.#setup.handlers({
-      boot: program.boot,
-      sleep: (ms) => program.sleep(ms),
-      random: this.#random.fork(`handlers ${program.boot}`),
-      values: {
-        get: (name) => values.get(name),
-        set: (name, value) => {
-          if (program.alive) values.set(name, value);
-        },
-      },
-    });
-    return Object.fromEntries(
-      Object.keys(this.#setup.service.procedures).map((name) => [
-        name,
-        (...args: unknown[]) => this.#execute(program, name, handlers[name]?.bind(handlers), args),
-      ]),
-    );
-  }
-
-  /** Runs a handler, with all that may happen around it. */
-  #execute(
-    program: Program,
-    procedure: string,
-    handler: ((...args: unknown[]) => unknown) | undefined,
-    args: unknown[],
-  ): unknown {
-    if (handler === undefined) throw new TypeError(`no handler for ${procedure}`);
-    if (this.#dies("crash-before-execution")) return new Promise(() => {});
-    const plain = args.slice(0, -1);
-    const key = this.#setup.keys.ofArgs(procedure, plain);
-    const { handling } = this.#plan;
-    const random = this.#random.fork(`${program.boot} ${key.slice(0, 60)}`);
-    const ms = random.chance(handling.share) ? random.between(0, handling.ms) : 0;
-    const context = args.at(-1) as ServerCall;
-    const transaction = context.transaction as SimulatedTransaction | undefined;
-    const run = (): ExecutionRecord => {
-      const execution: ExecutionRecord = {
-        number: this.#executions.length,
-        boot: program.boot,
-        serverSince: program.since,
-        procedure,
-        args: plain,
-        key,
-        beganAt: this.#time.now,
-        endedAt: undefined,
-        result: undefined,
-        threw: false,
-        inSession: context.seat !== undefined,
-        deadline: context.deadline === undefined ? undefined : program.worldTime(context.deadline),
-        transactional: transaction !== undefined,
-        committed: false,
-      };
-      this.#executions.push(execution);
-      if (transaction !== undefined) this.#byTransaction.set(transaction, execution);
-      this.#timeline?.began(program.name, execution);
-      return execution;
-    };
-    const ended = (execution: ExecutionRecord, value: unknown): unknown => {
-      execution.endedAt = this.#time.now;
-      execution.result = this.#setup.keys.ofResult(procedure, value);
-      this.#timeline?.note(program.name, `execution ${execution.number} returns`);
-      return this.#dies("crash-after-execution") ? new Promise(() => {}) : value;
-    };
-    const threw = (execution: ExecutionRecord, error: unknown): never => {
-      execution.endedAt = this.#time.now;
-      execution.threw = true;
-      this.#timeline?.note(program.name, `execution ${execution.number} throws`);
-      throw error;
-    };
-    if (ms === 0) {
-      const execution = run();
-      let value: unknown;
-      try {
-        value = handler(...args);
-      } catch (error) {
-        return threw(execution, error);
-      }
-      if (!(value instanceof Promise))
-        return this.#dies("crash-during-execution") ? new Promise(() => {}) : ended(execution, value);
-      if (this.#dies("crash-during-execution")) return unheard(value);
-      return value.then(
-        (settled) => ended(execution, settled),
-        (error) => threw(execution, error),
-      );
-    }
-    const before = random.between(0, ms);
-    return (async () => {
-      await program.sleep(before);
-      const execution = run();
-      try {
-        const pending = handler(...args);
-        if (this.#dies("crash-during-execution")) return await unheard(pending);
-        const value = await pending;
-        await program.sleep(ms - before);
-        return await ended(execution, value);
-      } catch (error) {
-        return threw(execution, error);
-      }
-    })();
   }
 
   // --- the clients
@@ -345,17 +185,17 @@ class World {
   }
 
   async #live(client: SimulatedClient, program: Program): Promise<void> {
-    const { host, kind, fifo, named } = client.plan;
+    const { host, kind, fifo, named, required } = client.plan;
     const office = kind === "office";
     const port = firstPort + portsPerClient * this.#clients.indexOf(client);
     const network = this.#network.of(program, office ? kind : host, office ? port + 10 * program.boot : port);
     const scheme = client.plan.transport === "stream" ? "memory" : "memory+datagram";
-    const session = kind === "session" ? "auto" : "off";
+    const session = kind !== "session" ? "off" : required ? "require" : "auto";
     const order = fifo ? "fifo" : undefined;
     const clientName = named ? host : undefined;
     const options = { session, order, clientName, ...this.#setup.client, network, machine: program } as const;
     const service = kind === "session" ? this.#setup.service : this.#setup.plainService;
-    const rpc = await this.#connect(program, service, `${scheme}://server`, options);
+    const rpc = await this.#connect(program, service, `${scheme}://${serverName}`, options);
     await Promise.all(client.plan.lanes.map((lane, index) => this.#lane(client, program, rpc, lane, index)));
     client.done = true;
     this.#timeline?.note(program.name, "closes");
@@ -415,7 +255,9 @@ class World {
       ending: undefined,
       oneWay: keys.isOneWay(procedure),
       fifo: client.plan.fifo,
+      needsSession: this.#needsSession(client.plan, guarantee ?? keys.declared(procedure)),
       abandoned: false,
+      abandonedAt: undefined,
       late: false,
     };
     this.#calls.push(record);
@@ -443,6 +285,11 @@ class World {
       await program.sleep(settleAfterMs);
       await this.#settle(program, rpc, record, error);
     }
+  }
+
+  /** Whether a call may be made in a session only. */
+  #needsSession({ kind, fifo, required }: ClientPlan, guarantee: Semantics): boolean {
+    return kind === "session" && (fifo || required || guarantee === "exactly-once");
   }
 
   /** Asks what became of a call. */
@@ -489,11 +336,16 @@ class World {
     if (program === undefined || !program.alive || client.done) return;
     if (!returns) this.#counts["client-crash"]++;
     client.returns = returns;
-    for (const record of client.pending) record.abandoned = true;
+    for (const record of client.pending) {
+      record.abandoned = true;
+      if (!powerLost) record.abandonedAt = this.#time.now;
+    }
     client.pending.clear();
     client.made = 0;
     client.countsAfter = undefined;
-    this.#crash(program, powerLost, "client-crash");
+    this.#timeline?.note(program.name, `dies${powerLost ? " with its host" : ""} (client-crash)`);
+    program.kill();
+    this.#network.died(program, powerLost);
     this.#time.work(this.#time.now + downMs, () => this.#startClient(client));
   }
 
@@ -512,6 +364,13 @@ class World {
             const cut = this.#network.reset(incident.host);
             this.#counts.reset += cut;
             if (cut > 0) this.#timeline?.note(incident.host, `its connections are reset`);
+            return;
+          }
+          case "failover": {
+            if (!this.#servers.lead(incident.host)) return;
+            this.#counts.failover++;
+            this.#timeline?.note(incident.host, `is led to ${this.#servers.routeOf(incident.host)}`);
+            if (incident.cut) this.#network.reset(incident.host);
             return;
           }
           case "clock-jump":
@@ -541,18 +400,12 @@ class World {
   }
 
   #jump(host: string, ms: number): void {
-    const program = host === "server" ? this.#server : this.#clients.find(({ plan }) => plan.host === host)?.program;
+    const program = this.#servers.on(host) ?? this.#clients.find(({ plan }) => plan.host === host)?.program;
     if (program === undefined || !program.alive) return;
     this.#counts["clock-jump"]++;
     this.#timeline?.note(program.name, `its clock leaps by ${ms} ms`);
     program.jump(ms);
   }
-}
-
-/** What a handler of a dead server comes to: nobody hears of it. */
-function unheard(pending: unknown): Promise<never> {
-  if (pending instanceof Promise) pending.catch(() => {});
-  return new Promise(() => {});
 }
 
 class SimulatedClient {

@@ -744,6 +744,10 @@ it("says what the server gives", async () => {
     leaseMs: 7_000,
     text: expect.stringMatching(/runs once, for as long as the server runs/),
   });
+  // What the wire has no place for is rounded down.
+  await start({ sessions: { sessionLeaseMs: 700.5 }, replyCache: { replyWindowMs: 1e12 } }, undefined, "memory://odd");
+  const odd = await connect({}, "memory://odd");
+  expect(await odd.$guarantee()).toMatchObject({ session: "open", leaseMs: 700, remembersMs: 0xffff_ffff });
   const off = await connect({ session: "off" });
   expect(await off.$guarantee()).toMatchObject({ session: "off", filters: false });
 });

@@ -43,6 +43,8 @@ interface Bank {
   fail: Procedure<[], void>;
   wait: Procedure<[name: string], string>;
   book: Procedure<[amount: number], number, "exactly-once">;
+  /** As wait, and may run twice. */
+  scan: Procedure<[name: string], string, "at-least-once">;
 }
 const BankV1: OncService<Bank> = oncProgram<Bank>({
   name: "BANK",
@@ -54,6 +56,7 @@ const BankV1: OncService<Bank> = oncProgram<Bank>({
     fail: { number: 3, name: "FAIL", args: [], result: struct({}) as unknown as XdrCodec<void> },
     wait: { number: 4, name: "WAIT", args: [string(99)], result: string(99) },
     book: { number: 5, name: "BOOK", args: [uint], result: uint, semantics: "exactly-once" },
+    scan: { number: 6, name: "SCAN", args: [string(99)], result: string(99), semantics: "at-least-once" },
   },
 });
 
@@ -104,6 +107,10 @@ async function bank(options: ServerOptions<SqliteTransaction> = {}, lifetime?: "
         transaction.run("INSERT INTO bookings VALUES (?)", amount);
         if (amount === 13) throw new Error("unlucky");
         return amount;
+      },
+      scan: (name, context) => {
+        log.push(`scan ${name}`);
+        return new Promise((resolve) => running.push({ name, context, finish: resolve }));
       },
       [Symbol.dispose]: () => log.push("disposed"),
     };
@@ -185,6 +192,8 @@ async function caller(network: MemoryNetwork, options: OncClientOptions) {
       call(session, sequence, 1, encode(uint, amount), more),
     wait: (session: OpenOk, sequence: number, name: string, more = {}) =>
       call(session, sequence, 4, encode(string(99), name), more),
+    scan: (session: OpenOk, sequence: number, name: string, more = {}) =>
+      call(session, sequence, 6, encode(string(99), name), { promised: Guarantee.AT_LEAST_ONCE, ...more }),
     cancel: ({ session }: OpenOk, sequence: number) =>
       say(3, xdrCancelArgs, { session, number: { lane: 0, sequence } }),
     acknowledge: ({ session }: OpenOk, sequence: number) =>
@@ -423,6 +432,18 @@ describe("whose a session is", () => {
     expect(await (await connect(alice)).pay(session, 1, 5)).toEqual(done(5));
   });
 
+  it("is also that of whoever cancels: each copy of a call that may run twice is told", async () => {
+    const { connect, running } = await bank();
+    const owner = await connect(alice);
+    const session = await owner.opened();
+    const copies = [owner.scan(session, 1, "a"), owner.scan(session, 1, "a")];
+    await turn();
+    await (await connect(alice)).cancel(session, 1);
+    expect(running.map(({ context }) => context.signal.aborted)).toEqual([true, true]);
+    for (const { finish } of running) finish("");
+    await Promise.all(copies);
+  });
+
   it("lets nobody cancel another one's call", async () => {
     const { connect, running } = await bank();
     const owner = await connect(alice);
@@ -521,6 +542,30 @@ describe("the end of a session", () => {
     finish("");
     await turn();
     expect(log.at(-1)).toBe("disposed");
+  });
+
+  it("cancels every copy of a call that runs more than once, and disposes of the object when the last has ended", async () => {
+    const { client, session, running, clock, log } = await objects();
+    const copies = [1, 2, 3].map(() => client.scan(session, 2, "a").catch((error: unknown) => error));
+    await turn();
+    // Neither the first nor the last: whichever of them goes, the others are still known.
+    running[1]?.finish("");
+    running[2]?.finish("");
+    await Promise.all(copies.slice(1));
+    copies.push(client.scan(session, 2, "a").catch((error: unknown) => error));
+    await turn();
+    const [first, last] = [running[0] as Running, running[3] as Running];
+    expect([first.context.signal.aborted, last.context.signal.aborted]).toEqual([false, false]);
+    await client.end(session);
+    await clock.pass(0);
+    expect([first.context.signal.aborted, last.context.signal.aborted]).toEqual([true, true]);
+    last.finish("");
+    await turn();
+    expect(log).not.toContain("disposed");
+    first.finish("");
+    await turn();
+    expect(log.at(-1)).toBe("disposed");
+    await Promise.all(copies);
   });
 
   it("comes when its client starts again: what it left behind is cancelled", async () => {

@@ -60,6 +60,7 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
     guarantee === undefined ? ["glance", "hint", "note", "enter", "next", "pay"] : byGuarantee[guarantee];
   return {
     service: LedgerV1,
+    lifetimes: ["persistent", "per-session"],
     client: { hedge: { note: { afterMs: 40 } } },
     handlers: ({ random, sleep, values }) => {
       const count = (): number => {

@@ -200,6 +200,8 @@ export class ServerCall implements CallContext {
   /** Set once nobody wants it any more. */
   aborted: { readonly reason: unknown } | undefined = undefined;
   #aborter: Aborter | undefined;
+  /** All that run under its number, it included, where its caller has hedged a call that may run twice. */
+  #copies: Set<ServerCall> | undefined = undefined;
 
   constructor(
     host: ServerHost,
@@ -284,8 +286,26 @@ export class ServerCall implements CallContext {
     else this.#host.unwatch(this);
   }
 
-  /** Nobody wants it any more: its signal fires. */
+  /** Another copy of it runs beside it. */
+  runsTwice(copy: ServerCall): void {
+    this.#copies ??= new Set([this]);
+    copy.#copies = this.#copies.add(copy);
+  }
+
+  /** It has ended: gives another copy that still runs. */
+  successor(): ServerCall | undefined {
+    this.#copies?.delete(this);
+    for (const copy of this.#copies ?? none) if (!copy.ended) return copy;
+    return undefined;
+  }
+
+  /** Nobody wants it any more: its signal fires, and those of its copies. */
   abort(reason: unknown): void {
+    if (this.#copies === undefined) this.#abort(reason);
+    else for (const copy of this.#copies) copy.#abort(reason);
+  }
+
+  #abort(reason: unknown): void {
     if (this.ended || this.aborted !== undefined) return;
     this.aborted = { reason };
     this.#aborter?.abort(reason);
@@ -315,6 +335,8 @@ export class ServerCall implements CallContext {
     return this.#aborter.signal;
   }
 }
+
+const none: readonly ServerCall[] = [];
 
 /** A call that is claimed or about to be, and the same call sent again meanwhile. */
 export interface FilteredCall {

@@ -263,7 +263,9 @@ export class ServerEngine {
     if (first !== undefined && this.#hears(first, link)) return;
     this.#count(call, r.position + r.remaining - start);
     if (first === undefined) {
-      lane.running.set(sequence, call);
+      const beside = lane.running.get(sequence);
+      if (beside === undefined) lane.running.set(sequence, call);
+      else beside.runsTwice(call);
       if (session.fifo && session.current !== undefined) session.waiting.push(call);
       else this.#begin(call);
     } else {
@@ -552,7 +554,11 @@ export class ServerEngine {
 
   /** A call of a session has ended. */
   #leave(call: ServerCall, { session, lane, sequence }: Seat): void {
-    if (lane.running.get(sequence) === call) lane.running.delete(sequence);
+    const beside = call.successor();
+    if (lane.running.get(sequence) === call) {
+      if (beside === undefined) lane.running.delete(sequence);
+      else lane.running.set(sequence, beside);
+    }
     if (session.ended) this.#sessions?.disposeOf(session);
   }
 

@@ -320,8 +320,9 @@ export class SessionClient {
           call.record.server = { receive, unmarshal, execute, reply } as NonNullable<typeof call.record.server>;
         }
       }
-      if ((r.uint() & DONE_STATEFUL) !== 0) seat.session.stateful = true;
+      const stateful = (r.uint() & DONE_STATEFUL) !== 0;
       checkLength(r);
+      if (stateful && !seat.session.stateful) this.#hasState(seat.session);
       call.answered = true;
       return true;
     }
@@ -342,11 +343,29 @@ export class SessionClient {
     return false;
   }
 
+  /** State at the server hangs on this session. That may be learned from a kept reply, when the session is gone. */
+  #hasState(session: ClientSession): void {
+    session.stateful = true;
+    if (session !== this.#session) this.#loseState();
+  }
+
+  /** The session is gone and its state with it: calls fail until the user knows. */
+  #loseState(): void {
+    this.#session = undefined;
+    this.#state = "stale";
+    this.#tellOpen();
+    for (const call of [...this.#waiting]) this.#port.fail(call, stale);
+  }
+
   /** The server does not know the session that the call was sent in. */
   #stale(call: ClientCall, { session }: ClientSeat): void {
     if (session === this.#session && this.#state === "open") {
-      this.#session = undefined;
-      this.#state = session.stateful ? "stale" : "idle";
+      if (session.stateful) {
+        this.#loseState();
+      } else {
+        this.#session = undefined;
+        this.#state = "idle";
+      }
     }
     const seat = call.seat as ClientSeat;
     // What may have run is asked about; what has not, or may run again, needs no question.

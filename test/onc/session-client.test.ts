@@ -521,6 +521,43 @@ describe("state at the server", () => {
     expect(await bank.pay(1)).toBe(1);
   });
 
+  it("that is first heard of when it is gone, from a reply that was kept, is told to be lost too", async () => {
+    const { start, connect, network, waiting, clock } = world();
+    const store = lasting(clock);
+    const first = await start({ replyCache: { store } }, "per-session");
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    network.cut();
+    waiting.get("a")?.finish("value");
+    await turn();
+    await first.close({ drainMs: 0 });
+    await start({ replyCache: { store } }, "per-session");
+    await clock.pass(3_000);
+    expect(await call).toBe("value");
+    await expect(bank.pay(1)).rejects.toMatchObject({ code: "stale", executed: "no" });
+    bank.$renew();
+    expect(await bank.pay(1)).toBe(1);
+  });
+
+  it("whose loss is told ends what waits for its place, too", async () => {
+    const { start, connect, network, waiting, clock } = world();
+    const narrow = { sessions: { sessionWindow: 1, sessionLanesMax: 1 } };
+    const first = await start(narrow, "per-session");
+    const bank = await connect();
+    await bank.pay(1);
+    const calls = [bank.wait("a"), bank.wait("b")].map(end);
+    await turn();
+    expect([...waiting.keys()]).toEqual(["a"]);
+    await first.close({ drainMs: 0 });
+    network.cut();
+    await start(narrow, "per-session");
+    await clock.pass(3_000);
+    const [ran, waited] = (await Promise.all(calls)) as RpcError[];
+    expect(ran?.executed).toBe("unknown");
+    expect(waited).toMatchObject({ code: "stale", executed: "no" });
+  });
+
   it("ends when the client starts again under its name", async () => {
     const { start, connect, waiting, network } = world();
     await start({}, "per-session");

@@ -5,12 +5,21 @@ import type { ClaimRequest, KnownCall, ReplyStore } from "farcall/store";
 import type { Rule, SimulatedTransaction, SimulationOptions } from "farcall/testing";
 import { vi } from "vitest";
 import { Evidence } from "../../src/call/executed.js";
+import { Hedge } from "../../src/call/hedge.js";
+import { ObjectProvider } from "../../src/call/lifetime.js";
 import { PendingTable } from "../../src/call/pending.js";
 import { RetryPolicy } from "../../src/call/retry.js";
 import { ClientEngine } from "../../src/onc/engine/client-engine.js";
 import { DuplicateFilter } from "../../src/onc/engine/duplicate-filter.js";
-import { ClientCall, DatagramServer, ServerCall, ServerEngine } from "../../src/onc/engine/index.js";
+import {
+  ClientCall,
+  DatagramServer,
+  ServerCall,
+  ServerEngine,
+  StreamClientEngine,
+} from "../../src/onc/engine/index.js";
 import { Session, type SessionCall, SessionTable } from "../../src/onc/session/table.js";
+import { Sessions } from "../../src/onc/sessions.js";
 import { MemoryReplyStore } from "../../src/store/memory.js";
 import { Random } from "../../src/testing/random.js";
 import { SimulatedStore } from "../../src/testing/store.js";
@@ -40,7 +49,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: "no reply cache",
     plant: () => {},
-    options: { replyCache: false },
+    // Without what is exactly-once: whose handlers have no transaction then, and say so before anything runs twice.
+    options: { replyCache: false, calls: ledgerSimulation("at-most-once").calls },
     narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["duplication"] },
     breaks: ["ran-twice"],
   },
@@ -107,7 +117,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       );
     },
     narrowed: { sessions: ["off"], transports: ["stream"], faults: ["reset"] },
-    breaks: ["ran-twice"],
+    // What is sent again then is "maybe", too.
+    breaks: ["ran-twice", "sent-twice"],
   },
   {
     bug: "a call without an answer is taken for one that did not run",
@@ -147,7 +158,8 @@ export const plantedBugs: readonly PlantedBug[] = [
           },
       ),
     narrowed: { sessions: ["off"], transports: ["datagram"], faults: ["client-crash"] },
-    breaks: ["foreign-reply", "yes-means-ran", "reply-used-twice"],
+    // The reply of another call may be anything: a result, a failure that ran, a refusal.
+    breaks: ["foreign-reply", "yes-means-ran", "reply-used-twice", "no-means-never"],
   },
   {
     bug: "a late reply is taken for that of the next call",
@@ -244,7 +256,8 @@ export const plantedBugs: readonly PlantedBug[] = [
           },
       ),
     narrowed: { sessions: ["auto"], stores: ["memory"], faults: ["crash-after-execution", "crash-before-reply"] },
-    breaks: ["ran-twice"],
+    // Calls of the one before run again, and where it had state, nobody is told that it is gone.
+    breaks: ["ran-twice", "lost-state"],
   },
   {
     bug: "a key without the session",
@@ -259,7 +272,8 @@ export const plantedBugs: readonly PlantedBug[] = [
           },
       ),
     narrowed: { sessions: ["auto"], calls: { next: () => [] }, faults: ["loss"] },
-    breaks: ["reply-used-twice", "yes-means-ran"],
+    // A call that has another one's key gets its reply, or a refusal, while its own runs or never does.
+    breaks: ["reply-used-twice", "yes-means-ran", "foreign-reply", "no-means-never"],
   },
   {
     bug: "a stale answer that comes twice disproves twice",
@@ -305,6 +319,133 @@ export const plantedBugs: readonly PlantedBug[] = [
     },
     narrowed: { sessions: ["auto"], faults: ["delay"] },
     breaks: ["wrong-deadline"],
+  },
+  {
+    bug: "servers on one store remember each for itself",
+    plant: () =>
+      replace(
+        SimulatedStore.prototype,
+        "of",
+        (original) =>
+          function (this: SimulatedStore, program) {
+            const shared = original.call(this, program);
+            const own = new MemoryReplyStore({ now: () => program.clock.now() });
+            return {
+              ...shared,
+              claim: (request) => (request.transactional === true ? shared.claim(request) : own.claim(request)),
+              look: (request) => own.look(request),
+              forget: (caller, through) => own.forget(caller, through),
+            };
+          },
+      ),
+    narrowed: {
+      calls: ledgerSimulation("at-most-once").calls,
+      sessions: ["auto"],
+      stores: ["durable"],
+      faults: ["failover"],
+    },
+    breaks: ["ran-twice", "no-means-never"],
+  },
+  {
+    bug: "a call that must not run twice is hedged",
+    plant: () => {
+      vi.spyOn(ClientCall.prototype, "repeatable", "get").mockReturnValue(true);
+      replace(
+        StreamClientEngine.prototype,
+        "start",
+        (original) =>
+          function (this: StreamClientEngine, call) {
+            original.call(this, Object.assign(call, { hedge: new Hedge({ afterMs: 40 }) }));
+          },
+      );
+    },
+    narrowed: { sessions: ["off"], transports: ["stream"], faults: [] },
+    // "maybe" is hedged then, too.
+    breaks: ["ran-twice", "sent-twice"],
+  },
+  {
+    bug: "one copy of a hedged call is forgotten while it runs",
+    plant: () => vi.spyOn(ServerCall.prototype, "runsTwice").mockImplementation(() => {}),
+    narrowed: { calls: ledgerSimulation("at-least-once").calls, sessions: ["auto"], faults: ["client-crash"] },
+    breaks: ["orphan", "foreign-state"],
+  },
+  {
+    bug: "a client that needs a session makes its calls without one",
+    plant: () =>
+      replace(
+        ClientEngine.prototype,
+        "useSession",
+        (original) =>
+          function (this: ClientEngine, options) {
+            return original.call(this, { ...options, mode: "auto" });
+          },
+      ),
+    narrowed: { calls: ledgerSimulation("at-most-once").calls, faults: ["loss", "partition"] },
+    breaks: ["made-plainly"],
+  },
+  {
+    bug: "all sessions have their objects in common",
+    plant: () => {
+      const objects = new WeakMap<object, Map<object, object>>();
+      replace(
+        SessionTable.prototype,
+        "open",
+        (original) =>
+          function (this: SessionTable<SessionCall>, principal, args, link, now) {
+            const shared = objects.get(this) ?? new Map<object, object>();
+            objects.set(this, shared);
+            const session = original.call(this, principal, args, link, now);
+            return session && Object.assign(session, { objects: shared });
+          },
+      );
+    },
+    narrowed: { sessions: ["auto"], lifetimes: ["per-session"], faults: [] },
+    breaks: ["foreign-state"],
+  },
+  {
+    bug: "nobody is told that state hangs on the session",
+    plant: () => {
+      const objects = new WeakMap<object, object>();
+      replace(
+        ObjectProvider.prototype,
+        "acquire",
+        (original) =>
+          function (this: ObjectProvider, session) {
+            if (this.lifetime !== "per-session" || session === undefined) return original.call(this, session);
+            const object = objects.get(session) ?? original.call(this, undefined);
+            objects.set(session, object);
+            return object;
+          },
+      );
+    },
+    narrowed: { sessions: ["auto"], lifetimes: ["per-session"], faults: ["crash-before-reply", "failover"] },
+    breaks: ["lost-state"],
+  },
+  {
+    bug: "the signal of a call does not fire at its deadline",
+    plant: () => vi.spyOn(Sessions.prototype, "watch").mockImplementation(() => {}),
+    narrowed: { sessions: ["auto"], faults: [] },
+    breaks: ["orphan"],
+  },
+  {
+    bug: "what a client left behind runs on when it has started again",
+    plant: () =>
+      replace(
+        SessionTable.prototype,
+        "end",
+        (original) =>
+          function (this: SessionTable<SessionCall>, session, reason) {
+            if ((reason as Error).message !== "its client has started again") original.call(this, session, reason);
+          },
+      ),
+    narrowed: { sessions: ["auto"], faults: ["client-crash"] },
+    breaks: ["orphan"],
+  },
+  {
+    bug: "a lease does not end",
+    plant: () => vi.spyOn(SessionTable.prototype, "tick").mockImplementation(() => {}),
+    narrowed: { sessions: ["auto"], faults: ["client-crash"] },
+    breaks: ["orphan"],
   },
 ];
 

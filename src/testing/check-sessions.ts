@@ -1,4 +1,4 @@
-import type { Group, Report } from "./check.js";
+import type { Group, Report } from "./group.js";
 import type { CallRecord, ExecutionRecord, History } from "./history.js";
 
 // What must hold of sessions beside the guarantees: no call is made plainly that must not be, state belongs to one session

@@ -1,5 +1,6 @@
 import type { Executed } from "../model/index.js";
 import { checkSessions } from "./check-sessions.js";
+import type { Group, Report } from "./group.js";
 import type { CallRecord, ExecutionRecord, History, Rule, Violation } from "./history.js";
 
 // The history checker. Calls and executions are compared by key, which is the procedure and its arguments: where several
@@ -8,12 +9,6 @@ import type { CallRecord, ExecutionRecord, History, Rule, Violation } from "./hi
 
 /** What deadlines lose by being whole milliseconds on the wire. */
 const clockSlackMs = 2;
-
-/** A group of calls that cannot be told from one another, and what ran for them. */
-export interface Group {
-  readonly calls: CallRecord[];
-  readonly executions: ExecutionRecord[];
-}
 
 /** Every breach of what the guarantees promise; empty when all were kept. */
 export function check(history: History): Violation[] {
@@ -56,8 +51,6 @@ function groupsOf({ calls, executions }: History): readonly Group[] {
   for (const execution of executions) groupOf(execution.key).executions.push(execution);
   return [...groups.values()];
 }
-
-export type Report = (rule: Rule, calls: readonly CallRecord[], message: string) => void;
 
 function checkGroup({ calls, executions }: Group, history: History, report: Report): void {
   const [call] = calls;

@@ -1,6 +1,7 @@
 // What hostile clients do to a server. Each attack goes on until its time is up, and leaves nothing open.
 import { createSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
+import { SESSION_PROGRAM, SESSION_VERSION } from "../../src/onc/session/session.js";
 import { later, seeded } from "../support/faults.js";
 import { TargetV1 } from "../support/hostile-target.js";
 import { callMessage, fragment, fromHex, opaqueHex, words } from "../support/raw-messages.js";
@@ -156,4 +157,70 @@ const gigabyteClaims: Attack = async ([tcp, udp, unix], ms) => {
   await new Promise<void>((resolve) => socket.close(() => resolve()));
 };
 
-export const attacks = { slowClaims, fastClaims, neverRead, longCalls, longDatagrams, garbage, gigabyteClaims };
+const session = (procedure: number, args: string, xid = 2): Uint8Array =>
+  fragment(callMessage({ xid, program: SESSION_PROGRAM, version: SESSION_VERSION, procedure, args }), true);
+
+/** What a server is made to remember in a session: `store` as OPEN told it. */
+function litter(id: string, store: string): Uint8Array {
+  const { program, version } = TargetV1;
+  const made = (lane: number, sequence: number, acknowledged: number, procedure: number, args: string): Uint8Array => {
+    const head = words(lane, sequence, acknowledged, 10_000, 2, 0, 0, program, version, procedure);
+    return session(2, `${id}${head}${opaqueHex(fromHex(args))}`);
+  };
+  const lanes = Array.from({ length: 64 }, (_, i) => i);
+  return Buffer.concat([
+    // It was used, so it is not the first to go.
+    made(0, 1, 0, 1, opaqueHex(new Uint8Array(8))),
+    session(4, `${id}${words(64)}${lanes.map((lane) => words(lane, 1)).join("")}`),
+    // Answers that are never acknowledged, and lanes that are never used again.
+    ...lanes.map((lane) => made(100 + lane, 1, 0, 2, words(16))),
+    // Numbers far from one another: of calls that run, and of calls that never will.
+    ...lanes
+      .slice(0, 8)
+      .flatMap((lane) => [
+        made(200 + lane, 1, 0, 3, opaqueHex(new Uint8Array(8))),
+        made(200 + lane, 32_769, 32_768, 3, opaqueHex(new Uint8Array(8))),
+        session(5, `${id}${store}${words(300 + lane, 1, 1)}`),
+        session(5, `${id}${store}${words(300 + lane, 32_769, 1)}`),
+      ]),
+  ]);
+}
+
+/** Sessions, as many as there may be, and in each as much as it takes. */
+const sessions: Attack = async ([tcp], ms, count = 0) => {
+  const open = session(1, words(0, 0, 0, 0, 0, 0), 1);
+  using crowd = new Crowd(tcp, count, (socket) => {
+    let got = Buffer.alloc(0);
+    socket.write(open);
+    socket.on("data", (chunk) => {
+      got = Buffer.concat([got, chunk as Buffer]);
+      for (let end = 0; got.length >= 4; got = got.subarray(end)) {
+        end = 4 + (got.readUInt32BE() & 0x7fff_ffff);
+        if (got.length < end) return;
+        const [xid, status] = [got.readUInt32BE(4), end > 32 ? got.readUInt32BE(28) : 1];
+        if (xid !== 1) continue;
+        // Refused: there are as many as there may be.
+        if (status !== 0) {
+          setTimeout(() => socket.destroy(), 50);
+          continue;
+        }
+        const store = got.subarray(68, 68 + 4 + Math.ceil(got.readUInt32BE(68) / 4) * 4).toString("hex");
+        socket.write(litter(got.toString("hex", 32, 52), store));
+        socket.write(open);
+      }
+    });
+  });
+  await later(ms);
+  void crowd;
+};
+
+export const attacks = {
+  sessions,
+  slowClaims,
+  fastClaims,
+  neverRead,
+  longCalls,
+  longDatagrams,
+  garbage,
+  gigabyteClaims,
+};

@@ -42,4 +42,19 @@ describe.skipIf(process.platform !== "linux")("a server serves on, and stays wit
   it("claims of gigabytes in every field", async () => {
     await besiege({ attack: "gigabyteClaims", numbers: [], ms: 1_500, connections: 40, limits });
   });
+
+  it("sessions by the thousand, and all that they may make it remember", async () => {
+    await besiege({
+      attack: "sessions",
+      numbers: [20],
+      ms: 2_000,
+      connections: 20,
+      remembered: 16 * MB,
+      limits: {
+        ...limits,
+        sessions: { sessionsMax: 1_024, sessionLeaseMs: 500 },
+        replyCache: { replyBytesMax: 16 * MB, replyWindowMs: 1_000 },
+      },
+    });
+  });
 });

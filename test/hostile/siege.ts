@@ -23,6 +23,8 @@ export interface Siege {
   /** How many connections it makes, and how many of those read nothing. */
   readonly connections: number;
   readonly silent?: number;
+  /** Bytes that it may make the server remember besides, as the limits say. */
+  readonly remembered?: number;
   /** Whether it takes all that may run: then the good clients' calls must not wait for it to end. */
   readonly greedy?: boolean;
   readonly limits: ServerOptions & {
@@ -41,6 +43,7 @@ export async function besiege({
   ms,
   connections,
   silent = 0,
+  remembered = 0,
   greedy = false,
   limits,
 }: Siege): Promise<void> {
@@ -71,6 +74,7 @@ export async function besiege({
       limits.recordSizeMax +
       garbage +
       connections * perConnection +
+      remembered +
       silent * limits.writeBacklogMax;
     const calls = good.map((client) => client.calls);
     process.stderr.write(

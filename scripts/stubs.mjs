@@ -12,6 +12,7 @@ const stubs = [
     ...["--import", "farcall/xdr=../../xdr/index.js"],
     ...["--import", "farcall/onc=../../onc/index.js"],
   ]),
+  ["src/async/async.x", "--import", "farcall/xdr=../xdr/index.js", "--import", "farcall/onc=../onc/index.js"],
 ];
 
 // With --check nothing is written.

@@ -15,6 +15,17 @@ export type { Registration } from "./binder/registry/registry.js";
 // What stands in both is taken from here: `connect` reaches more than a browser does.
 export * from "./browser.js";
 export { connect } from "./connect.js";
+export type {
+  AsyncRequest,
+  ReportingProcedure,
+  RequestEvent,
+  RequestEventOptions,
+  RequestInfo,
+  RequestOptions,
+  RequestRun,
+  Requests,
+  RequestWaitOptions,
+} from "./model/index.js";
 export { type DatagramFate, MemoryNetwork, type MemoryNetworkOptions } from "./net/index.js";
 export type {
   ClientCallEnd,
@@ -34,4 +45,5 @@ export type {
   ServerDisconnect,
   ServerRefuse,
 } from "./observe/events.js";
+export { requests } from "./requests.js";
 export { type RegisterByNameOptions, Server, type ServerOptions } from "./server.js";

@@ -17,7 +17,7 @@ const onc = [
   "onc/engine",
 ];
 const compiler = ["idl/source.ts", "idl/diagnostic.ts", "idl/print.ts", "idl/x", "idl/introspection"];
-const root = ["index.ts", "browser.ts", "classic.ts", "connect.ts", "connect-any.ts", "server.ts"];
+const root = ["index.ts", "browser.ts", "classic.ts", "connect.ts", "connect-any.ts", "requests.ts", "server.ts"];
 const beneath = [
   ...contracts,
   "xdr",
@@ -33,6 +33,7 @@ const beneath = [
   "xmlrpc/engine",
   "binder",
   "binder/registry",
+  "async",
 ];
 
 const rooms: Rooms = {
@@ -88,6 +89,15 @@ const rooms: Rooms = {
 
   // The binder asks its questions over a protocol; protocols reach it only as a Resolver that the root hands them.
   binder: { may: [...contracts, "xdr", "call", "net", "drive", "store", "onc", ...onc, "binder/registry"] },
+
+  // The rest of asynchronous requests: the queue, its workers, and its faces over the protocols.
+  async: {
+    may: [
+      ...contracts,
+      ...["xdr", "call", "drive", "async/core", "onc", ...onc],
+      ...["xmlrpc", "xmlrpc/codec", "xmlrpc/engine"],
+    ],
+  },
 
   // The compiler's stages are pure; its face reads and writes files, and makes services of a file at run time.
   "idl/source.ts": { may: [], pure: true },

@@ -1,8 +1,9 @@
 import type { LocalPeer } from "./access.js";
 import type { Executed, RpcError } from "./error.js";
+import type { Remote, RequestRun, remote } from "./requests.js";
 import type { CallRetryOptions, HedgeOptions } from "./retry.js";
 import type { Narrowed, Semantics } from "./semantics.js";
-import type { ArgsOf, DeclaredOf, NullProcedure, OneWayOf, Procedure, ResultOf } from "./service.js";
+import type { ArgsOf, DeclaredOf, NullProcedure, OneWayOf, Procedure, ProgressOf, ResultOf } from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
 import type { Timeline } from "./timeline.js";
 
@@ -93,6 +94,8 @@ export interface CallContext<Tx = unknown> {
   readonly transaction: Tx;
   /** The trace that the call is part of, as a `traceparent` of W3C Trace Context; undefined where nobody said. */
   readonly traceparent: string | undefined;
+  /** Of an asynchronous request, what its handler has besides; undefined for any other call. */
+  readonly request?: RequestRun<never> | undefined;
 }
 
 /**
@@ -105,6 +108,8 @@ export type Client<C, More = unknown> = {
     ? (...args: [...ArgsOf<C[K]>, options?: (OptionsOf<C[K]> & More) | undefined]) => Promise<ResultOf<C[K]>>
     : never;
 } & ClientControls & {
+    /** What `requests` reaches through. */
+    readonly [remote]?: Remote<C> | undefined;
     /** The same procedures with failures as values: they resolve to an {@link Outcome} and never reject. */
     readonly $try: {
       readonly [K in keyof C]: C[K] extends Procedure<infer _A, infer _R, infer _S>
@@ -211,6 +216,11 @@ export type Handlers<C, Tx = undefined> = {
 type Handler<P, Tx> =
   P extends Procedure<infer _A, infer _R, infer Declared>
     ? (
-        ...args: [...ArgsOf<P>, context: CallContext<Declared extends "exactly-once" ? Tx : undefined>]
+        ...args: [
+          ...ArgsOf<P>,
+          context: CallContext<Declared extends "exactly-once" ? Tx : undefined> & {
+            readonly request?: RequestRun<ProgressOf<P>> | undefined;
+          },
+        ]
       ) => ResultOf<P> | Promise<ResultOf<P>>
     : never;

@@ -9,6 +9,18 @@ export {
   type RpcErrorDetails,
 } from "./error.js";
 export { type Hedging, type NarrowedBy, type Narrowing, narrowingProblem, oneWayGuarantee } from "./narrowing.js";
+export type {
+  AsyncRequest,
+  RequestEvent,
+  RequestEventOptions,
+  RequestInfo,
+  RequestOptions,
+  RequestRun,
+  RequestState,
+  Requests,
+  RequestWaitOptions,
+} from "./requests.js";
+export { type Remote, remote } from "./requests.js";
 export type { NameQuery, Place, ResolveQuery, Resolver } from "./resolver.js";
 export type * from "./retry.js";
 export { isSemantics, type Narrowed, narrows, type Semantics } from "./semantics.js";

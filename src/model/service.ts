@@ -28,6 +28,17 @@ export interface OneWayProcedure<Args extends readonly unknown[]> extends Proced
   readonly [isOneWay]: true;
 }
 
+declare const reports: unique symbol;
+
+/** A procedure that tells how far it is while it runs as an asynchronous request: `Progress` is what it tells. */
+export interface ReportingProcedure<Args extends readonly unknown[], Result, Declared extends Semantics, Progress>
+  extends Procedure<Args, Result, Declared> {
+  readonly [reports]: Progress;
+}
+
+/** What a procedure tells of its progress: `never` where it declares nothing. */
+export type ProgressOf<P> = P extends { readonly [reports]: infer Progress } ? Progress : never;
+
 /** Whether a procedure is one-way: `true`, or `undefined` where there is nothing to say. */
 export type OneWayOf<P> = P extends { readonly [isOneWay]: true } ? true : undefined;
 

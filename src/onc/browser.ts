@@ -4,6 +4,13 @@
  *
  * @module
  */
-export type { Client, Handlers, NullProcedure, OneWayProcedure, Procedure } from "../model/index.js";
+export type {
+  Client,
+  Handlers,
+  NullProcedure,
+  OneWayProcedure,
+  Procedure,
+  ReportingProcedure,
+} from "../model/index.js";
 export { type OncProcedure, type OncService, oncProgram } from "./program.js";
 export { type Onc, onc } from "./protocol.js";

@@ -6,6 +6,7 @@ import {
   type Narrowing,
   type Outcome,
   RpcError,
+  remote,
   type Semantics,
 } from "../model/index.js";
 import type { XdrCodec } from "../xdr/index.js";
@@ -81,6 +82,7 @@ function typedClient<C>(
     outcomes[key] = (...values) => outcomeOf(call(...values));
   }
   client["$try"] = outcomes;
+  Object.defineProperty(client, remote, { value: { protocol: "onc", service, channel } });
   return client as Client<C>;
 }
 

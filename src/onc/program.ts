@@ -5,6 +5,7 @@ import {
   type OneWayOf,
   type OneWayProcedure,
   type Procedure,
+  type ProgressOf,
   type ResultOf,
   type Semantics,
   type Service,
@@ -23,6 +24,8 @@ export interface OncProcedure<Args extends readonly unknown[] = readonly unknown
   readonly semantics?: Semantics | undefined;
   /** Whether the server does not reply, not even with a refusal: RFC 5531, section 8. */
   readonly oneWay?: boolean | undefined;
+  /** What it tells of its progress, as an asynchronous request. */
+  readonly progress?: XdrCodec<unknown> | undefined;
 }
 
 /** What a procedure declares about repetition. */
@@ -38,11 +41,16 @@ type DeclarationOf<P> =
       ? { readonly semantics?: "at-most-once" | undefined; readonly oneWay?: false | undefined }
       : { readonly semantics: DeclaredOf<P>; readonly oneWay?: false | undefined };
 
+/** What tells of progress says how that goes over the wire. */
+type ReportOf<P> = [ProgressOf<P>] extends [never]
+  ? { readonly progress?: undefined }
+  : { readonly progress: XdrCodec<ProgressOf<P>> };
+
 /** One version of an ONC RPC program. */
 export interface OncService<C> extends Service<C, Onc> {
   readonly program: number;
   readonly procedures: {
-    readonly [K in keyof C]: OncProcedure<ArgsOf<C[K]>, ResultOf<C[K]>> & DeclarationOf<C[K]>;
+    readonly [K in keyof C]: OncProcedure<ArgsOf<C[K]>, ResultOf<C[K]>> & DeclarationOf<C[K]> & ReportOf<C[K]>;
   };
   /**
    * The same service with other declarations about repetition: for a contract that is not ours, whose author did not

@@ -89,8 +89,8 @@ class PostgresRequestEngine implements RequestEngine {
     let result: T;
     try {
       result = await work(new SqlRequestTable(sessionOf(client), dialect, now));
-      const { ids, waiting } = news();
-      if (ids.length > 0 || waiting) await client.query("SELECT pg_notify($1, $2)", [channel, notice(ids, waiting)]);
+      const told = notice(news());
+      if (told !== undefined) await client.query("SELECT pg_notify($1, $2)", [channel, told]);
     } catch (error) {
       const rolledBack = await client.query("ROLLBACK").then(
         () => true,
@@ -178,12 +178,20 @@ class PostgresRequestEngine implements RequestEngine {
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** `+` when requests wait, then the ids, or `*` where they are too many. */
-function notice(ids: readonly string[], waiting: boolean): string {
-  return `${waiting ? "+" : ""} ${ids.length > idsMax ? "*" : ids.join(" ")}`;
+/** `+` when requests wait, then the ids, those to be cancelled with `!`; `*` where they are too many. */
+function notice({ ids, cancelled, waiting }: RequestNews): string | undefined {
+  if (ids.length === 0 && cancelled.length === 0 && !waiting) return undefined;
+  const words = [...ids, ...cancelled.map((id) => `!${id}`)];
+  return words.length > idsMax ? "*" : [waiting ? "+" : "", ...words].join(" ");
 }
 
+/** Undefined where it does not say what. */
 function newsOf(text: string): RequestNews | undefined {
-  const [waiting, ...ids] = text.split(" ");
-  return ids[0] === "*" ? undefined : { waiting: waiting === "+", ids: ids.filter((id) => id !== "") };
+  if (text === "*") return undefined;
+  const [waiting, ...words] = text.split(" ");
+  return {
+    waiting: waiting === "+",
+    ids: words.filter((word) => !word.startsWith("!")),
+    cancelled: words.filter((word) => word.startsWith("!")).map((word) => word.slice(1)),
+  };
 }

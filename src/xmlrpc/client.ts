@@ -6,6 +6,7 @@ import {
   narrowingProblem,
   type Outcome,
   RpcError,
+  remote,
   type Semantics,
 } from "../model/index.js";
 import { type HttpCallOptions, isAnswer, pingTarget, XmlRpcChannel, type XmlRpcClientOptions } from "./channel.js";
@@ -57,7 +58,8 @@ export async function connectXmlRpc<C, const N extends Narrowing<C> = Record<nev
   const targets = targetsOf(service, (options.semantics ?? {}) as Readonly<Record<string, Semantics | undefined>>);
   const channel = new XmlRpcChannel(address, options);
   await channel.open();
-  return typedClient(targets, channel, new Multicall(channel, options));
+  const client = typedClient<NarrowedBy<C, N>>(targets, channel, new Multicall(channel, options));
+  return Object.defineProperty(client, remote, { value: { protocol: "xmlrpc", service, channel } });
 }
 
 export { connectXmlRpc as connectService };

@@ -54,7 +54,14 @@ describe.skipIf(reason !== undefined)(named("requests in PostgreSQL"), () => {
       new RequestBook(await openPostgresRequestEngine({ connection: connection() }), resolveRequestLimits({}));
     const one = await open();
     const two = await open();
-    const woken = new Promise<void>((resolve) => two.listen((news) => news?.waiting === true && resolve()));
+    let wake = (): void => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    // Once it listens, it says that it does not know what was before.
+    await new Promise<void>((resolve) =>
+      two.listen((news) => (news === undefined ? resolve() : news.waiting && wake())),
+    );
     await one.submit({
       id: "f".repeat(32),
       owner: "alice",

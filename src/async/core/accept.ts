@@ -17,7 +17,15 @@ export interface Submission {
 }
 
 export type Acceptance =
-  | { readonly state: "accepted"; readonly id: string; readonly expiresAt: number; readonly known: boolean }
+  | {
+      readonly state: "accepted";
+      readonly id: string;
+      readonly expiresAt: number;
+      /** Milliseconds until it expires. */
+      readonly leftMs: number;
+      /** Whether the key was known. */
+      readonly known: boolean;
+    }
   /** A bound is reached; nothing was queued. */
   | { readonly state: "busy"; readonly limit: keyof RequestLimits }
   /** The key belongs to a request with another procedure or other arguments. */
@@ -62,7 +70,7 @@ export class Acceptor {
       const name = nameOf(submission);
       const before = known.get(name);
       if (before !== undefined) {
-        answers.push(answerFor(before, submission, true));
+        answers.push(answerFor(before, submission, true, table.now));
         continue;
       }
       const limit = await quota.exceeded(submission);
@@ -87,7 +95,7 @@ export class Acceptor {
       if (answer !== undefined) return answer;
       const submission = submissions[i] as Submission;
       const row = known.get(nameOf(submission)) as RequestRow;
-      return answerFor(row, submission, row.id !== submission.id);
+      return answerFor(row, submission, row.id !== submission.id, table.now);
     });
   }
 
@@ -134,9 +142,9 @@ export class Acceptor {
 /** How often all are counted, in milliseconds: it walks over an index of them. */
 const countMs = 1_000;
 
-function answerFor(row: RequestRow, { digest }: Submission, known: boolean): Acceptance {
+function answerFor(row: RequestRow, { digest }: Submission, known: boolean, now: number): Acceptance {
   if (row.digest !== digest) return { state: "mismatch" };
-  return { state: "accepted", id: row.id, expiresAt: row.expiresAt, known };
+  return { state: "accepted", id: row.id, expiresAt: row.expiresAt, leftMs: row.expiresAt - now, known };
 }
 
 /** What may still be added in this transaction. */

@@ -10,10 +10,11 @@ export interface Task<T = unknown> {
 /** What a transaction has changed so far. */
 export class News {
   readonly ids: Set<string> = new Set();
+  readonly cancelled: Set<string> = new Set();
   waiting = false;
 
   get told(): RequestNews {
-    return { ids: [...this.ids], waiting: this.waiting };
+    return { ids: [...this.ids], cancelled: [...this.cancelled], waiting: this.waiting };
   }
 }
 
@@ -93,7 +94,7 @@ export class Batches {
     this.transactions++;
     this.tasks += batch.length;
     for (const [i, { resolve }] of batch.entries()) resolve(answers[i] as never);
-    if (news.ids.size > 0 || news.waiting) this.#told(news.told);
+    if (news.ids.size > 0 || news.cancelled.size > 0 || news.waiting) this.#told(news.told);
     return undefined;
   }
 }

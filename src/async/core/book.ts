@@ -149,6 +149,7 @@ export class RequestBook {
       if (request === undefined) return undefined;
       if (hasEnded(request)) return { how: "too-late", state: request.state };
       await save(table, request, cancel(request, table.now), news);
+      news.cancelled.add(id);
       return { how: hasEnded(request) ? "cancelled" : "requested", state: request.state };
     });
   }
@@ -170,18 +171,30 @@ export class RequestBook {
 
   renew(holdings: readonly Holding[], leaseMs: number): Promise<Hold[]> {
     return this.#do(async (table, news) => {
-      const holds_: Hold[] = [];
+      const found: Hold[] = [];
       for (const { id, attempt } of holdings) {
         const row = await table.find(id, true);
         if (row === undefined || !holds(row, attempt)) {
-          holds_.push("lost");
+          found.push("lost");
           continue;
         }
         renew(row, leaseMs, table.now);
         await save(table, row, [], news);
-        holds_.push(row.cancelled ? "cancelled" : "held");
+        found.push(row.cancelled ? "cancelled" : "held");
       }
-      return holds_;
+      return found;
+    });
+  }
+
+  /** How runs stand, without renewing anything. */
+  standing(holdings: readonly Holding[]): Promise<Hold[]> {
+    return this.#do(async (table) => {
+      const found: Hold[] = [];
+      for (const { id, attempt } of holdings) {
+        const row = await table.find(id, false);
+        found.push(row === undefined || !holds(row, attempt) ? "lost" : row.cancelled ? "cancelled" : "held");
+      }
+      return found;
     });
   }
 
@@ -263,7 +276,6 @@ async function owned(table: RequestTable, owner: string, id: string, write: bool
 
 async function save(table: RequestTable, row: RequestRow, change: Change, news: News): Promise<void> {
   await table.update(row, change);
-  // One that runs is told by its own renewal that it is to end; whoever holds it here learns it at once.
-  if (change.length > 0 || row.cancelled) news.ids.add(row.id);
+  if (change.length > 0) news.ids.add(row.id);
   news.waiting ||= row.state === "queued";
 }

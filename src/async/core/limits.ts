@@ -28,7 +28,7 @@ export const requestLimitDefaults: RequestLimits = {
   requestsPerOwnerMax: 10_000,
   requestBytesPerOwnerMax: 256 * 1024 * 1024,
   requestSizeMax: 1024 * 1024,
-  resultSizeMax: 16 * 1024 * 1024,
+  resultSizeMax: 8 * 1024 * 1024,
   progressSizeMax: 64 * 1024,
   checkpointSizeMax: 1024 * 1024,
   requestEventsMax: 1_000,

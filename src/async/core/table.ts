@@ -44,6 +44,8 @@ export interface Usage {
 export interface RequestNews {
   /** Requests that have new events. */
   readonly ids: readonly string[];
+  /** Requests whose owners want them to end. */
+  readonly cancelled: readonly string[];
   /** Whether requests wait that had not. */
   readonly waiting: boolean;
 }

@@ -16,6 +16,8 @@ required=(
   "ganesha.nfsd nfs-ganesha"
   "/etc/ganesha/vfs.conf nfs-ganesha-vfs"
   "/usr/lib/postgresql postgresql"
+  "etcd etcd-server"
+  "dnsmasq dnsmasq-base"
   "ip iproute2"
   "unshare util-linux"
   "openssl openssl"

@@ -1,5 +1,6 @@
 /**
- * Stores of the reply cache, and engines of asynchronous requests: in memory, in SQLite and in PostgreSQL.
+ * Stores of the reply cache, and engines of asynchronous requests: in memory, in SQLite and in PostgreSQL. Stores of the
+ * binder's directory: in memory, in SQLite, in etcd, and read-only in DNS.
  *
  * @module
  */
@@ -15,6 +16,11 @@ export type {
   ReplyStore,
   ReplyStoreLimits,
 } from "../call/reply-cache.js";
+export type { DirectoryEntry, DirectoryStore, DirectoryUsage, DirectoryView } from "./directory/contract.js";
+export { type DnsDirectoryStoreOptions, dnsDirectoryStore } from "./directory/dns.js";
+export { type EtcdDirectoryStoreOptions, openEtcdDirectoryStore } from "./directory/etcd.js";
+export { type MemoryDirectoryStoreOptions, memoryDirectoryStore } from "./directory/memory.js";
+export { openSqliteDirectoryStore, type SqliteDirectoryStoreOptions } from "./directory/sqlite.js";
 export { MemoryReplyStore, type MemoryReplyStoreOptions } from "./memory.js";
 export {
   openPostgresReplyStore,

@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { type CallContext, type Caller, RpcError } from "../../model/index.js";
 import { isExchangeAddress, parseExchangeAddress } from "../../net/exchange-address.js";
 import { parseAddress } from "../../net/index.js";
-import { type DirectoryEntry, type DirectoryStore, entryBytes, entryKey } from "../../store/directory/contract.js";
+import {
+  anyVersion,
+  type DirectoryEntry,
+  type DirectoryStore,
+  entryBytes,
+  entryKey,
+} from "../../store/directory/contract.js";
 import { memoryDirectoryStore } from "../../store/directory/memory.js";
 import {
   ADDRESS_MAX,
@@ -283,7 +289,7 @@ export class Directory implements AsyncDisposable {
 
 /** An entry without a version, as DNS has them, serves any. */
 function isVersion(entry: DirectoryEntry, version: number): boolean {
-  return entry.version === version || entry.version === 0xffff_ffff;
+  return entry.version === version || entry.version === anyVersion;
 }
 
 function hexOf(id: Uint8Array): string {

@@ -17,10 +17,13 @@ export interface DirectoryEntry {
   readonly weight: number;
 }
 
-/** What a store keeps its entries by: a name's versions and their addresses. NUL is in none of them. */
+/** What a store keeps its entries by: a name's versions and their addresses. There is no space in a name. */
 export function entryKey({ name, version, address }: Pick<DirectoryEntry, "name" | "version" | "address">): string {
-  return `${name}\0${String(version).padStart(10, "0")}\0${address}`;
+  return `${name} ${String(version).padStart(10, "0")} ${address}`;
 }
+
+/** The version of entries that serve any, since what they come from knows no versions. */
+export const anyVersion = 0xffff_ffff;
 
 /** What a store knows of a name. */
 export interface DirectoryView {

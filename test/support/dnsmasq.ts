@@ -15,7 +15,7 @@ export interface Dnsmasq extends AsyncDisposable {
 }
 
 export async function startDnsmasq(records: readonly SrvLine[]): Promise<Dnsmasq> {
-  const port = await freePort();
+  let port = await freePort();
   let running: Running | undefined;
   const stop = async (): Promise<void> => {
     await running?.stop();
@@ -30,9 +30,18 @@ export async function startDnsmasq(records: readonly SrvLine[]): Promise<Dnsmasq
       "--host-record=here.farcall.test,127.0.0.1",
       ...lines.map((line) => `--srv-host=${line}`),
     ]);
-    await answers(port, running);
+    if (!(await answers(port, running))) throw new Error(`dnsmasq does not answer: ${running.describe()}`);
   };
-  await restart(records);
+  // Somebody else may have taken the port meanwhile.
+  for (let left = 3; ; left--) {
+    try {
+      await restart(records);
+      break;
+    } catch (error) {
+      if (left === 0) throw error;
+      port = await freePort();
+    }
+  }
   return { server: `127.0.0.1:${port}`, restart, stop, [Symbol.asyncDispose]: stop };
 }
 
@@ -46,15 +55,19 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until it answers. */
-async function answers(port: number, running: Running): Promise<void> {
+/** Waits until it answers; false when it does not. */
+async function answers(port: number, running: Running): Promise<boolean> {
+  let over = false;
+  void running.ended.then(() => {
+    over = true;
+  });
   const { Resolver } = await import("node:dns/promises");
   const dns = new Resolver({ timeout: 200, tries: 1 });
   dns.setServers([`127.0.0.1:${port}`]);
-  for (let left = 100; left > 0; left--) {
+  for (let left = 100; left > 0 && !over; left--) {
     const found = await dns.resolve4("here.farcall.test").catch(() => []);
-    if (found.length > 0) return;
+    if (found.length > 0) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`dnsmasq does not answer: ${running.describe()}`);
+  return false;
 }

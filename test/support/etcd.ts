@@ -63,7 +63,7 @@ export async function startEtcd(size = 3): Promise<Etcd> {
       begin(i);
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(members.map(({ process }) => process?.stop()));
+      await Promise.all(members.map(async ({ process }) => await process?.stop()));
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -20,15 +20,17 @@ export const DivisionStatus = {
 } as const;
 export type DivisionStatus = (typeof DivisionStatus)[keyof typeof DivisionStatus];
 
-export interface DivisionValue {
+export interface QuotientAndRemainder {
   quotient: number;
   remainder: number;
 }
 
 /** What a division gives: both results, or why there are none. */
 export type Division =
-  | { status: typeof DivisionStatus.DIVISION_OK; value: DivisionValue }
+  | { status: typeof DivisionStatus.DIVISION_OK; value: QuotientAndRemainder }
   | { status: typeof DivisionStatus.DIVISION_BY_ZERO };
+
+export type Samples = number[];
 
 /** Program CALC_PROG, version 1. */
 export interface CalcV1 {
@@ -37,7 +39,7 @@ export interface CalcV1 {
   /** Divides a by b. @idempotent */
   divide: Procedure<[pair: Pair], Division, "at-least-once">;
   /** The mean of some numbers. @idempotent */
-  average: Procedure<[samples: number[]], number, "at-least-once">;
+  average: Procedure<[values: Samples], number, "at-least-once">;
   /** Answers after a while: long enough to kill the server in mid-call. */
   sleep: Procedure<[milliseconds: number], void, "at-most-once">;
 }
@@ -64,7 +66,7 @@ export const xdrPair: XdrCodec<Pair> = {
 
 export const xdrDivisionStatus: XdrCodec<DivisionStatus> = xdr.enumeration("DivisionStatus", DivisionStatus);
 
-export const xdrDivisionValue: XdrCodec<DivisionValue> = {
+export const xdrQuotientAndRemainder: XdrCodec<QuotientAndRemainder> = {
   encode(w, v) {
     w.int(v.quotient);
     w.int(v.remainder);
@@ -74,7 +76,7 @@ export const xdrDivisionValue: XdrCodec<DivisionValue> = {
   },
   shape: {
     kind: "struct",
-    name: "DivisionValue",
+    name: "QuotientAndRemainder",
     fields: [
       { name: "quotient", shape: xdr.int.shape },
       { name: "remainder", shape: xdr.int.shape },
@@ -87,7 +89,7 @@ export const xdrDivision: XdrCodec<Division> = {
     xdrDivisionStatus.encode(w, v.status);
     switch (v.status) {
       case DivisionStatus.DIVISION_OK:
-        xdrDivisionValue.encode(w, v.value);
+        xdrQuotientAndRemainder.encode(w, v.value);
         break;
       case DivisionStatus.DIVISION_BY_ZERO:
         break;
@@ -97,7 +99,7 @@ export const xdrDivision: XdrCodec<Division> = {
     const status = xdrDivisionStatus.decode(r);
     switch (status) {
       case DivisionStatus.DIVISION_OK:
-        return { status, value: xdrDivisionValue.decode(r) };
+        return { status, value: xdrQuotientAndRemainder.decode(r) };
       case DivisionStatus.DIVISION_BY_ZERO:
         return { status };
     }
@@ -107,10 +109,25 @@ export const xdrDivision: XdrCodec<Division> = {
     name: "Division",
     discriminant: { name: "status", shape: xdrDivisionStatus.shape },
     arms: [
-      { cases: [0], field: { name: "value", shape: xdrDivisionValue.shape } },
+      { cases: [0], field: { name: "value", shape: xdrQuotientAndRemainder.shape } },
       { cases: [1], field: null },
     ],
   },
+};
+
+export const xdrSamples: XdrCodec<Samples> = {
+  encode(w, v) {
+    w.count(v.length, 100000);
+    for (const item of v) {
+      w.double(item);
+    }
+  },
+  decode(r) {
+    const items: number[] = [];
+    for (let n = r.count(100000, 8); n > 0; n--) items.push(r.double());
+    return items;
+  },
+  shape: { kind: "array", element: xdr.double.shape, length: 100000, fixed: false },
 };
 
 // ---- Client (rpcgen: calc_clnt.c) ----
@@ -122,13 +139,7 @@ export const CalcV1: OncService<CalcV1> = oncProgram<CalcV1>({
   procedures: {
     add: { number: 1, name: "ADD", args: [xdrPair], result: xdr.int },
     divide: { number: 2, name: "DIVIDE", args: [xdrPair], result: xdrDivision, semantics: "at-least-once" },
-    average: {
-      number: 3,
-      name: "AVERAGE",
-      args: [xdr.array(xdr.double, 100000)],
-      result: xdr.double,
-      semantics: "at-least-once",
-    },
+    average: { number: 3, name: "AVERAGE", args: [xdrSamples], result: xdr.double, semantics: "at-least-once" },
     sleep: { number: 4, name: "SLEEP", args: [xdr.uint], result: xdr.nothing },
   },
 });

@@ -1,22 +1,13 @@
 // Serves calc.x on TCP and UDP, and on a Unix socket if asked: npm run -s example:calc -- --port 20101
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { RpcError, Server } from "farcall";
-import { CalcV1, DivisionStatus } from "./calc.js";
+import { CalcV1 } from "./calc.js";
+import { calc } from "./service.js";
 
 const values = options();
 
 const server = new Server();
-server.export(CalcV1, {
-  add: ({ a, b }) => a + b,
-  divide({ a, b }) {
-    if (b === 0) return { status: DivisionStatus.DIVISION_BY_ZERO };
-    return { status: DivisionStatus.DIVISION_OK, value: { quotient: Math.trunc(a / b), remainder: a % b } };
-  },
-  average: (samples) => samples.reduce((sum, sample) => sum + sample, 0) / samples.length,
-  // The signal fires when the caller is gone or the server closes: nobody sleeps for nobody.
-  sleep: (milliseconds, { signal }) => sleep(milliseconds, undefined, { signal }),
-});
+server.export(CalcV1, calc);
 
 try {
   const tcp = await server.listen(`tcp://127.0.0.1:${values.port}`);

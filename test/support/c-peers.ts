@@ -20,8 +20,8 @@ const cache = fileURLToPath(new URL("../../.build/peers/", import.meta.url));
 export interface PeerProgram {
   readonly name: string;
   readonly sources: readonly string[];
-  /** The interface that rpcgen compiles; the sources include its header by the same name. */
-  readonly x?: string | undefined;
+  /** The interfaces that rpcgen compiles; the sources include their headers by the same names. */
+  readonly x?: string | readonly string[] | undefined;
   /** Which of rpcgen's stubs are linked in besides the codecs. */
   readonly stubs?: "client" | "server" | undefined;
   /** What it is linked with besides libtirpc, such as `-lm`. */
@@ -29,6 +29,8 @@ export interface PeerProgram {
 }
 
 const xmlRpcFolder = fileURLToPath(new URL("../interop/xml-rpc/", import.meta.url));
+
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 
 /** The peers that stand ready. What each takes and prints is said at the top of its C file. */
 export const programs = {
@@ -52,6 +54,13 @@ export const programs = {
   findingClient: { name: "finding_client", sources: ["finding_client.c"] },
   /** `callrpc`; needs rpcbind. */
   classicClient: { name: "classic_client", sources: ["classic_client.c"] },
+  /** The client in C of the example of two wires. */
+  twoWiresClient: {
+    name: "two_wires_client",
+    sources: [`${examples}two-wires/client.c`],
+    x: [`${examples}calc/calc.x`, `${examples}file-service/files.x`],
+    stubs: "client",
+  },
   /** Decodes XML-RPC documents with xmlrpc-c: a line of JSON for each. */
   xmlRpcDecoder: {
     name: "xml_rpc_decode",
@@ -82,7 +91,8 @@ const outputs = { h: ".h", c: "_xdr.c", l: "_clnt.c", m: "_svc.c" } as const;
  * in this run or a later one, costs nothing; two builds at the same time do not disturb each other.
  */
 export async function buildPeer(program: PeerProgram): Promise<string> {
-  const files = [...shared, ...program.sources, ...(program.x === undefined ? [] : [program.x])].map((file) =>
+  const interfaces = program.x === undefined ? [] : [program.x].flat();
+  const files = [...shared, ...program.sources, ...interfaces].map((file) =>
     join(file.startsWith("/") ? "" : sourceFolder, file),
   );
   const hash = createHash("sha256").update(JSON.stringify([flags, program]));
@@ -96,9 +106,9 @@ export async function buildPeer(program: PeerProgram): Promise<string> {
   try {
     for (const file of files) await copyFile(file, join(workshop, basename(file)));
     const sources = ["peer.c", ...program.sources.map((file) => basename(file))];
-    if (program.x !== undefined) {
+    for (const x of interfaces) {
       const letters = { client: ["h", "c", "l"], server: ["h", "c", "m"], none: ["h", "c"] } as const;
-      const stem = basename(program.x, ".x");
+      const stem = basename(x, ".x");
       for (const letter of letters[program.stubs ?? "none"]) {
         const output = `${stem}${outputs[letter]}`;
         await must(run("rpcgen", ["-C", "-M", "-N", `-${letter}`, "-o", output, `${stem}.x`], { cwd: workshop }));

@@ -19,4 +19,4 @@ server.export(Bank, {
     return amount * 2;
   },
 });
-console.log("READY", await server.listen("http://127.0.0.1:0/RPC2"));
+process.stdout.write(`READY ${await server.listen("http://127.0.0.1:0/RPC2")}\n`);

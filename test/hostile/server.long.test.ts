@@ -1,4 +1,5 @@
-import { describe, it } from "vitest";
+import { beforeAll, describe, it } from "vitest";
+import { buildChild } from "../support/children.js";
 import { besiege, MB } from "./siege.js";
 
 // The attacks of server.test.ts at their full length, on a server with its default limits, but for the datagrams: what fills more is more
@@ -14,6 +15,8 @@ const limits = {
 const seed = (Math.random() * 2 ** 32) >>> 0;
 
 describe.skipIf(process.platform !== "linux")("a server serves on, and stays within its memory, against", () => {
+  beforeAll(() => Promise.all([buildChild("hostile-target"), buildChild("hostile-attacker")]));
+
   it("1,000 connections that claim the largest record and send a byte a second", async () => {
     // Longer than a record may take: they are ended, and come again.
     await besiege({ attack: "slowClaims", numbers: [1_000, 1_000], ms: 75_000, connections: 1_000, limits });

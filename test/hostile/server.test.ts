@@ -1,4 +1,5 @@
-import { describe, it } from "vitest";
+import { beforeAll, describe, it } from "vitest";
+import { buildChild } from "../support/children.js";
 import { besiege, MB } from "./siege.js";
 
 // A server in a process of its own is attacked while good clients call over TCP, UDP and a Unix socket. The long
@@ -15,6 +16,8 @@ const limits = {
 const seed = (Math.random() * 2 ** 32) >>> 0;
 
 describe.skipIf(process.platform !== "linux")("a server serves on, and stays within its memory, against", () => {
+  beforeAll(() => Promise.all([buildChild("hostile-target"), buildChild("hostile-attacker")]));
+
   it("connections that claim the largest record and send a byte now and then", async () => {
     await besiege({ attack: "slowClaims", numbers: [1_000, 200], ms: 2_500, connections: 1_000, limits });
   });

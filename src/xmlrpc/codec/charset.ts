@@ -254,7 +254,8 @@ const decoders: Readonly<Record<Charset, Decode>> = {
     whole: (_bytes, at, most) => most - at,
     text(bytes) {
       const codes = new Uint16Array(bytes.length);
-      for (const [i, byte] of bytes.entries()) {
+      for (let i = 0; i < bytes.length; i++) {
+        const byte = bytes[i] as number;
         const code = byte >= 0x80 && byte < 0xa0 ? windows1252[byte - 0x80] : byte;
         if (code === undefined) throw notText(`windows-1252 has no character 0x${byte.toString(16)}`);
         codes[i] = code;

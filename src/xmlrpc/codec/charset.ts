@@ -166,7 +166,7 @@ function declaredIn(bytes: Uint8Array, at: number, last: boolean): string | unde
   if (end < 0 || end >= most) return last || most === at + declarationMax ? "" : undefined;
   // Most say no more than the version.
   if (end - at <= 21) return "";
-  const head = String.fromCharCode(...bytes.subarray(at, end));
+  const head = textOfCodes(bytes.subarray(at, end));
   const found = /\sencoding\s*=\s*(?:"([^"]*)"|'([^']*)')/.exec(head);
   return found?.[1] ?? found?.[2] ?? "";
 }

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { METHODS, STATUS_CODES } from "node:http";
 import type { ExchangeResponse } from "./exchange.js";
 import { RequestError, type RequestEvent, type RequestHead, type RequestReader } from "./request-reader.js";
 
@@ -194,7 +194,7 @@ export class HttpRequestReader implements RequestReader {
   #readChunkSize(): RequestEvent | undefined {
     const line = this.#readLine(chunkLineMax);
     if (line === undefined) return undefined;
-    const size = /^([0-9A-Fa-f]{1,12})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/.exec(line)?.[1];
+    const size = /^([0-9A-Fa-f]{1,12})(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(line)?.[1];
     if (size === undefined) throw bad("a chunk without a size");
     this.#left = Number.parseInt(size, 16);
     this.#state = this.#left === 0 ? "trailers" : "chunk";
@@ -215,6 +215,7 @@ export class HttpRequestReader implements RequestReader {
       const line = this.#readLine(this.#headersSizeMax);
       if (line === undefined) return undefined;
       if (line === "") break;
+      if (!headerLines.test(`${line}\r\n`) || framing.test(line)) throw bad("a trailer line that is none");
       this.#trailersSize += line.length;
       if (this.#trailersSize > this.#headersSizeMax) throw tooLong(this.#headersSizeMax);
     }
@@ -227,7 +228,7 @@ export class HttpRequestReader implements RequestReader {
 function parseHead(text: string): HttpHead {
   const lineEnd = text.indexOf("\r\n");
   const [, method = "", target = "", minor] = requestLine.exec(text.slice(0, lineEnd)) ?? [];
-  if (minor === undefined) throw bad("this is no request of HTTP/1.1");
+  if (minor === undefined || !methods.has(method)) throw bad("this is no request of HTTP/1.1");
   if (!headerLines.test(text.slice(lineEnd + 2))) throw bad("a header line that is none");
   const fields: string[] = [];
   for (let at = lineEnd + 2; at < text.length; ) {
@@ -251,9 +252,15 @@ function parseHead(text: string): HttpHead {
   return head;
 }
 
-const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~]+) HTTP\/1\.([01])$/;
+/** The methods that are registered. Another may be the rest of a body that somebody in front has taken for less. */
+const methods: ReadonlySet<string> = new Set(METHODS);
+/** The target is a path, an address, or `*` (section 3.2). */
+const requestLine = /^([A-Z-]{1,32}) (\/[!-~]*|\*|[A-Za-z][\w+.-]*:\/\/[!-~]+) HTTP\/1\.([01])$/;
 /** Names that are tokens, a colon with nothing before it, and values without control characters. */
 const headerLines = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/;
+
+/** What says where a request ends, or whose it is, does not stand behind it (RFC 9110, section 6.5.1). */
+const framing = /^(?:content-length|transfer-encoding|host|connection|expect):/i;
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;

@@ -2,6 +2,7 @@
 import type { Target } from "./target.js";
 import { clientTargets } from "./targets/client-engines.js";
 import { decoderTargets } from "./targets/decoders.js";
+import { httpRequests } from "./targets/http.js";
 import { recordMarking } from "./targets/record-marking.js";
 import { serverTargets } from "./targets/server-engines.js";
 import { addresses, compiler } from "./targets/text.js";
@@ -13,6 +14,7 @@ export const targets: readonly Target[] = [
   ...clientTargets,
   ...serverTargets,
   xmlRpc,
+  httpRequests,
   compiler,
   addresses,
 ];

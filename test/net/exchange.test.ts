@@ -407,6 +407,46 @@ describe("HTTP at the server's end", () => {
     await until(() => server.load.connections === 0);
   });
 
+  it("ends a request of which there is always a little more, but never the end", async () => {
+    await using server = await serve("http://127.0.0.1:0", length, { requestTimeoutMs: 300 });
+    let answer = "";
+    const socket = connect({ port: portOf(server), host: "127.0.0.1" });
+    socket.on("data", (chunk) => {
+      answer += chunk.toString("latin1");
+    });
+    socket.on("error", () => {});
+    const over = new Promise((resolve) => socket.once("close", resolve));
+    socket.write("POST / HTTP/1.1\r\nHost: h\r\n");
+    let sent = 0;
+    const drip = setInterval(() => socket.write(`X-${sent++}: y\r\n`), 10);
+    await over;
+    clearInterval(drip);
+    expect(sent).toBeGreaterThan(1);
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  it.each([
+    ["a length beside chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+    ["chunks beside a length", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400],
+    ["two lengths", "Content-Length: 0\r\nContent-Length: 50\r\n\r\n", 400],
+    ["a folded length", "Content-Length:\r\n 50\r\n\r\n", 400],
+    ["a length behind a bare line end", "X: y\nContent-Length: 50\r\n\r\n", 400],
+    ["a coding in disguise", "Transfer-Encoding: x, chunked\r\n\r\n0\r\n\r\n", 501],
+    ["a chunk that claims too little", "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 400],
+  ])("handles nothing of a request with %s, nor what is behind it", async (_what, headers, status) => {
+    const handled: string[] = [];
+    const handler = handlerOf(({ target }) => {
+      handled.push(target);
+      return "";
+    });
+    await using server = await serve("http://127.0.0.1:0", handler);
+    const behind = "POST /smuggled HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    const answer = await talk(portOf(server), `POST /first HTTP/1.1\r\nHost: h\r\n${headers}${behind}`, /never/);
+    expect(answer.match(/HTTP\/1.1 (\d+)/g)).toEqual([`HTTP/1.1 ${status}`]);
+    expect(handled).toEqual([]);
+    await until(() => server.load.connections === 0);
+  });
+
   it("ends a connection that is idle for too long", async () => {
     await using server = await serve("http://127.0.0.1:0", length, { idleTimeoutMs: 50 });
     const answer = await talk(portOf(server), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nping", /never/);

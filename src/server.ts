@@ -15,7 +15,8 @@ import { parseAddress } from "./net/index.js";
 import type { OncService } from "./onc/program.js";
 import type { DuplicateFiltering } from "./onc/reply-cache.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
-import type { HttpHandlers, XmlRpcServer, XmlRpcServerOptions } from "./xmlrpc/server.js";
+import type { HttpHandlers, XmlRpcServer } from "./xmlrpc/server.js";
+import type { XmlRpcServerOptions } from "./xmlrpc/server-options.js";
 import type { XmlRpcService } from "./xmlrpc/service.js";
 
 /** Options of a {@link Server}: those of ONC RPC, and apart from them those of XML-RPC. */

@@ -4,6 +4,7 @@ import { ServerRecord } from "../call/steps.js";
 import { localAccessOf, localListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { type CallContext, type Caller, type LocalOptions, RpcError, type ServiceAccess } from "../model/index.js";
+import { isPromise } from "../model/promise.js";
 import {
   type CompleteAddress,
   isDatagram,
@@ -420,10 +421,6 @@ function invoke(exported: object | undefined, call: ServerCall): unknown {
     default:
       return handler.call(object, ...args, call);
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 function checkHandlers(served: ServedVersion, object: object): void {

@@ -7,12 +7,7 @@
 export * from "./browser.js";
 export type { Cors } from "./http-face.js";
 export type { IdempotencyOptions } from "./idempotency.js";
-export {
-  type FailedXmlRpcCall,
-  type HttpHandlers,
-  XmlRpcServer,
-  type XmlRpcServerLimits,
-  type XmlRpcServerOptions,
-} from "./server.js";
+export { type HttpHandlers, XmlRpcServer } from "./server.js";
 export { type HttpServerAuth, serverAuthBasic, serverAuthBearer } from "./server-auth.js";
+export type { FailedXmlRpcCall, XmlRpcServerLimits, XmlRpcServerOptions } from "./server-options.js";
 export { WebServer, type WebServerOptions } from "./web-server.js";

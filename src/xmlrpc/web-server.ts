@@ -1,5 +1,6 @@
 import { formatIpAddress } from "../net/address.js";
-import { XmlRpcServer, type XmlRpcServerOptions } from "./server.js";
+import { XmlRpcServer } from "./server.js";
+import type { XmlRpcServerOptions } from "./server-options.js";
 
 export interface WebServerOptions extends XmlRpcServerOptions {
   /** The address that is listened on; default `127.0.0.1`. */

@@ -1,5 +1,6 @@
 import type { MaybePromise } from "../../call/reply-cache.js";
 import { DecodeError, type Executed } from "../../model/index.js";
+import { isPromise } from "../../model/promise.js";
 import { XmlRpcDecodeError } from "../codec/error.js";
 import { FaultCode } from "../codec/fault-code.js";
 import {
@@ -246,8 +247,4 @@ function refusalOf(error: unknown): XmlRpcFault {
   if (error instanceof XmlRpcDecodeError) return new XmlRpcFault(error.faultCode, error.message);
   if (error instanceof DecodeError) return new XmlRpcFault(FaultCode.INVALID_PARAMS, error.message);
   throw error;
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -45,5 +45,6 @@ export type {
   ServerDisconnect,
   ServerRefuse,
 } from "./observe/events.js";
+export { type ServedService, serve } from "./onc/callbacks.js";
 export { requests } from "./requests.js";
 export { type RegisterByNameOptions, Server, type ServerOptions } from "./server.js";

@@ -1,5 +1,5 @@
 import type { Clock } from "../drive/clock.js";
-import type { CallContext, RequestRun } from "../model/index.js";
+import { type CallContext, type RequestRun, RpcError } from "../model/index.js";
 import type { Hold, Holding, RequestBook } from "./core/book.js";
 import type { RequestRow } from "./core/request.js";
 import { EngineError } from "./core/table.js";
@@ -55,6 +55,11 @@ export class Run implements Holding, RequestRun<unknown> {
       transaction: undefined,
       traceparent: undefined,
       request: this as RequestRun<never>,
+      // Whoever submitted it may be gone, and another process may run it: there is no connection to call over.
+      callback() {
+        const message = "an asynchronous request has no connection to call its owner over; tell it of events instead";
+        throw new RpcError("invalid-argument", message, { executed: "no" });
+      },
     };
   }
 

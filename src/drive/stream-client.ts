@@ -40,6 +40,13 @@ export interface StreamClientDriveOptions {
   readonly backoff?: BackoffOptions | undefined;
   /** Connect once only: when the connection is lost, so is the client. */
   readonly once?: boolean | undefined;
+  /**
+   * Whether the server may call: then the connection keeps the process alive, and is made anew when it is lost, until the client is
+   * closed.
+   */
+  readonly serves?: boolean | undefined;
+  /** Is told of a connection that is gone, before the engine is. */
+  readonly onLost?: ((link: object, reason: Error | undefined) => void) | undefined;
   /** How many bytes make a batch that does not wait for the end of the turn. */
   readonly flushBytes: number;
   readonly machine?: Machine | undefined;
@@ -83,7 +90,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     this.#alarm = this.#clock.alarm(() => this.#onAlarm());
     this.#idle = this.#clock.alarm(() => {
       this.#goingIdle = false;
-      if (this.engine.pendingCalls === 0) this.#keepAlive(false);
+      if (this.engine.pendingCalls === 0 && !this.#serves) this.#keepAlive(false);
     });
     this.#backoff = new Backoff(options.backoff, random);
   }
@@ -108,6 +115,11 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
 
   start(call: Call): void {
     this.engine.start(call);
+    this.#settleDown();
+  }
+
+  /** Something was added to what is to be sent. */
+  changed(): void {
     this.#settleDown();
   }
 
@@ -142,17 +154,28 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     if (link !== undefined) {
       if (link.outbox.size >= this.#options.flushBytes) this.#flush();
       else if (link.outbox.size > 0) this.#flushSoon();
-    } else if (engine.queuedCalls > 0 && !this.#closed) {
+    } else if (this.#wantsConnection) {
       this.#reconnect();
     }
+    if (this.#streams.size > (link === undefined ? 0 : 1)) this.#flushOthers(link);
     this.#arm();
-    if (engine.pendingCalls > 0) {
+    if (engine.pendingCalls > 0 || this.#serves) {
       if (!this.#alive) this.#keepAlive(true);
     } else if (this.#alive && !this.#goingIdle) {
       this.#goingIdle = true;
       this.#idle.set(this.now() + idleAfterMs);
     }
     if (this.#waitingForRoom.length > 0) for (const wake of this.#waitingForRoom.splice(0)) wake();
+  }
+
+  get #serves(): boolean {
+    return this.#options.serves === true && !this.#closed;
+  }
+
+  get #wantsConnection(): boolean {
+    if (this.#closed) return false;
+    // Whoever has given up connecting again does not do it for the server's sake.
+    return this.engine.queuedCalls > 0 || (this.#serves && this.#options.once !== true && this.#connects > 0);
   }
 
   #keepAlive(alive: boolean): void {
@@ -165,7 +188,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
   }
 
   #arm(): void {
-    const waits = this.#connecting === undefined && this.engine.link === undefined && this.engine.queuedCalls > 0;
+    const waits = this.#connecting === undefined && this.engine.link === undefined && this.#wantsConnection;
     const due = waits ? Math.min(this.engine.deadline, this.#retryAt) : this.engine.deadline;
     // An alarm that is set too early costs one look; moving it for every call would cost more.
     if (due >= this.#armedFor) return;
@@ -215,6 +238,14 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
         return;
       }
       if (this.engine.queuedCalls > 0) this.engine.sendQueued(this.now());
+    }
+  }
+
+  /** Answers to calls that came over connections to which no new calls go. */
+  #flushOthers(current: Link | undefined): void {
+    for (const [link, stream] of this.#streams) {
+      const batch = link === current ? undefined : link.outbox.take();
+      if (batch !== undefined) stream.write(batch.bytes, batch.written);
     }
   }
 
@@ -292,6 +323,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
       },
       onClose: (error) => {
         this.#streams.delete(link);
+        this.#options.onLost?.(link, error);
         // A server that accepts and hangs up has proved nothing: only an answer starts the backoff over.
         if (link.answered) this.#backoff.reset();
         else this.#retryAt = this.now() + this.#backoff.next();

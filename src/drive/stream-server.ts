@@ -24,6 +24,8 @@ export interface StreamServerSide {
   upgrading: boolean;
   /** Bytes that have arrived and are not part of a call that was started. */
   readonly unread: number;
+  /** Bytes of calls that were put aside for want of room. */
+  readonly aside: number;
   /** How many records were taken, so that each has its own time. */
   readonly taken: number;
   /** The stream is another one now. */
@@ -42,6 +44,10 @@ export interface StreamServerDriveEvents {
   readonly onClose: (reason: Error | undefined) => void;
   /** How many bytes of an unfinished record, or of calls that cannot start yet, are kept. */
   readonly onBuffered?: ((bytes: number) => void) | undefined;
+  /** Whether the peer leaves what was written to it. */
+  readonly onCongested?: ((congested: boolean) => void) | undefined;
+  /** What waits to be written may be added now; says whether anything was. */
+  readonly onFlushed?: (() => boolean) | undefined;
   /** Bytes of replies that the peer has not taken, from which on answers wait. */
   readonly writeBacklogMax?: number | undefined;
   /** What an upgrade puts between the stream and its use; without it none is possible. */
@@ -63,6 +69,8 @@ export class StreamServerDrive {
   #buffered = 0;
   #taken = 0;
   readonly #onBuffered: (bytes: number) => void;
+  readonly #onCongested: (congested: boolean) => void;
+  readonly #onFlushed: () => boolean;
   readonly #writeBacklogMax: number;
   /** When the peer last sent anything, in the clock's milliseconds. */
   heardAt: number;
@@ -81,6 +89,8 @@ export class StreamServerDrive {
     this.#clock = clock;
     this.#layer = events.layer;
     this.#onBuffered = events.onBuffered ?? (() => {});
+    this.#onCongested = events.onCongested ?? (() => {});
+    this.#onFlushed = events.onFlushed ?? (() => false);
     this.#writeBacklogMax = events.writeBacklogMax ?? Number.POSITIVE_INFINITY;
     this.heardAt = clock.now();
     this.#events = {
@@ -92,6 +102,7 @@ export class StreamServerDrive {
       },
       onDrain: () => {
         this.#congested = false;
+        this.#onCongested(false);
         side.full = false;
         while (!side.full && side.answerDeferred()) if (side.replies.size >= flushBytes) this.#flush();
         this.#run();
@@ -144,8 +155,8 @@ export class StreamServerDrive {
 
   /** Notes what is left unfinished, whenever that may have changed. */
   #watch(): void {
-    const { unread, taken } = this.#side;
-    if (unread === 0 && this.#buffered === 0) {
+    const { unread, taken, aside } = this.#side;
+    if (unread + aside === 0 && this.#buffered === 0) {
       this.recordSince = undefined;
       return;
     }
@@ -153,9 +164,9 @@ export class StreamServerDrive {
     if (unread === 0 || this.#congested || this.#side.held) this.recordSince = undefined;
     else if (this.recordSince === undefined || taken !== this.#taken) this.recordSince = this.#clock.now();
     this.#taken = taken;
-    if (unread === this.#buffered) return;
-    this.#buffered = unread;
-    this.#onBuffered(unread);
+    if (unread + aside === this.#buffered) return;
+    this.#buffered = unread + aside;
+    this.#onBuffered(this.#buffered);
   }
 
   /** Puts the layer between the stream and its use, in the middle of the connection's life. */
@@ -211,10 +222,15 @@ export class StreamServerDrive {
   }
 
   #flush(): void {
-    const batch = this.#side.replies.take();
-    if (batch === undefined || this.#stream.write(batch.bytes, batch.written)) return;
+    for (;;) {
+      const batch = this.#side.replies.take();
+      if (batch === undefined) return;
+      if (!this.#stream.write(batch.bytes, batch.written)) break;
+      if (!this.#onFlushed()) return;
+    }
     if (!this.#congested) this.#takenAt = this.#clock.now();
     this.#congested = true;
+    this.#onCongested(true);
     this.#side.full = this.#stream.backlog > this.#writeBacklogMax;
   }
 }

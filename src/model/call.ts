@@ -3,7 +3,16 @@ import type { Executed, RpcError } from "./error.js";
 import type { Remote, RequestRun, remote } from "./requests.js";
 import type { CallRetryOptions, HedgeOptions } from "./retry.js";
 import type { Narrowed, Semantics } from "./semantics.js";
-import type { ArgsOf, DeclaredOf, NullProcedure, OneWayOf, Procedure, ProgressOf, ResultOf } from "./service.js";
+import type {
+  ArgsOf,
+  DeclaredOf,
+  NullProcedure,
+  OneWayOf,
+  Procedure,
+  ProgressOf,
+  ResultOf,
+  Service,
+} from "./service.js";
 import type { ContextSignal, Signal } from "./signal.js";
 import type { Timeline } from "./timeline.js";
 
@@ -96,6 +105,22 @@ export interface CallContext<Tx = unknown> {
   readonly traceparent: string | undefined;
   /** Of an asynchronous request, what its handler has besides; undefined for any other call. */
   readonly request?: RequestRun<never> | undefined;
+  /**
+   * A client of a service that the caller itself offers, over the connection that the call came by; the caller names it in the option
+   * `callbacks` of `connect`. It may be kept and used after the call: its calls fail as `unavailable` once the caller is gone.
+   *
+   * Its calls take `{ context }` as others do, and then end with this one. A caller that does not offer the service answers
+   * `unimplemented`.
+   *
+   * @throws RpcError `invalid-argument` where the caller cannot be called: over datagrams, over XML-RPC, and in a callback itself
+   */
+  callback<C>(service: Service<C>, options?: CallbackOptions | undefined): Client<C>;
+}
+
+/** How a server calls its clients. */
+export interface CallbackOptions {
+  /** Milliseconds a call takes at most unless it says otherwise; default 25,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /**

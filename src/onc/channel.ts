@@ -33,6 +33,7 @@ import { type Address, isDatagram, type Network, nameIn, parseAddress, type Stre
 import { ClientCallWatch, clientCallsObserved } from "../observe/client.js";
 import { tellSafely } from "../observe/safely.js";
 import { type ClientAuth, clientAuthNone } from "./auth/index.js";
+import type { CallbackServingOptions, ServedCallbacks } from "./callbacks.js";
 import {
   type CallTarget,
   ClientCall,
@@ -58,7 +59,7 @@ export const connectTimeoutMsDefault = 5_000;
 /** The longest timeout: what a 32-bit timer can wait, some 24 days. Longer is a mistake more often than a wish. */
 export const timeoutMsMax: number = 2 ** 31 - 1;
 
-export interface OncClientOptions {
+export interface OncClientOptions extends CallbackServingOptions {
   /** Milliseconds a call takes at most unless it says otherwise; default {@link timeoutMsDefault}. */
   readonly timeoutMs?: number | undefined;
   /** Milliseconds an attempt to connect takes at most; default {@link connectTimeoutMsDefault}. */
@@ -177,6 +178,8 @@ export class OncChannel {
   readonly #session: SessionClient | undefined;
   /** The instances of the name that leads to the server; undefined for an address. */
   readonly #places: Places | undefined;
+  /** What is served to the server. */
+  #served: ServedCallbacks | undefined;
 
   private constructor(
     drive: Drive,
@@ -185,7 +188,7 @@ export class OncChannel {
     retry: RetryPolicy,
     connects: () => number,
     options: OncClientOptions,
-    where: Address | Places,
+    where: Address | Places | undefined,
   ) {
     this.#places = where instanceof Places ? where : undefined;
     const machine = options.machine ?? realMachine;
@@ -272,6 +275,8 @@ export class OncChannel {
       },
     });
     if (datagrams) {
+      if ((options.callbacks?.length ?? 0) > 0)
+        throw mistake(`callbacks: ${address} has no connection to be called over`);
       const engine = new DatagramClientEngine({
         ...engineOptions,
         datagramSizeMax: options.datagramSizeMax,
@@ -289,6 +294,7 @@ export class OncChannel {
       ...engineOptions,
     });
     watchEngine(engine);
+    const served = await callbackServerOf(engine, options);
     if (where instanceof Places) engine.onSilent = () => where.silent();
     const drive = new StreamClientDrive(engine, {
       open: (signal) => reachStream(reach(engine), signal),
@@ -297,9 +303,19 @@ export class OncChannel {
       once: options.reconnect === false,
       flushBytes: outboxFlushBytes,
       machine,
+      serves: served !== undefined,
+      onLost: (link, reason) => served?.lost(link, reason),
     });
+    if (served !== undefined) served.onChange = () => drive.changed();
     if (!lazy) await drive.connect();
-    return new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options, where);
+    const channel = new OncChannel(drive, engine, timeoutMs, retry, () => drive.connects, options, where);
+    channel.#served = served;
+    return channel;
+  }
+
+  /** The way to a peer whose connection is there, and somebody else's. */
+  static over(drive: Drive, engine: StreamClientEngine, retry: RetryPolicy, options: OncClientOptions): OncChannel {
+    return new OncChannel(drive, engine, timeoutMsDefault, retry, () => 0, options, undefined);
   }
 
   /** The address in use, with the port. */
@@ -469,6 +485,22 @@ export class OncChannel {
 
   async close(): Promise<void> {
     await this.#drive.close();
+    await this.#served?.close();
+  }
+}
+
+/** What is served to the server; the half that serves is loaded by clients that need it. */
+async function callbackServerOf(
+  engine: StreamClientEngine,
+  options: OncClientOptions,
+): Promise<ServedCallbacks | undefined> {
+  const { callbacks = [] } = options;
+  if (callbacks.length === 0) return undefined;
+  const { CallbackServer } = await import("./callback-server.js");
+  try {
+    return new CallbackServer(engine, callbacks, options);
+  } catch (error) {
+    throw mistake(`callbacks: ${(error as Error).message}`);
   }
 }
 
@@ -515,6 +547,8 @@ const limitNames = [
   "fragmentsMax",
   "datagramSizeMax",
   "datagramWindow",
+  "callbacksMax",
+  "callbackBytesMax",
   "probeAfterMs",
   "probeTimeoutMs",
 ] as const;

@@ -67,7 +67,8 @@ const controls = (service: { name: string; program: number; version: number }, c
   };
 };
 
-function typedClient<C>(
+/** A client of a service over a channel that is there. */
+export function typedClient<C>(
   service: { readonly name: string; readonly program: number; readonly version: number },
   targets: ReadonlyMap<string, CallTarget>,
   channel: Channel,

@@ -14,6 +14,7 @@ import {
   type StreamListener,
 } from "../net/index.js";
 import { channelOf } from "../observe/channels.js";
+import { wireOf } from "./callback-channel.js";
 import {
   DatagramAdmission,
   DatagramServer,
@@ -41,7 +42,7 @@ export interface EndpointOptions extends ServerLimits, Pick<DatagramServerOption
   readonly network?: Network | undefined;
   readonly machine?: Machine | undefined;
   /** Is told that a connection is gone. */
-  readonly onLost?: ((link: StreamServerLink) => void) | undefined;
+  readonly onLost?: ((link: StreamServerLink, reason: Error | undefined) => void) | undefined;
 }
 
 /** Where a server listens, and whoever is connected: everything between the sockets and the engine. */
@@ -149,16 +150,22 @@ export class Endpoints {
         abandon(link, reason);
         // Answers that waited for the peer to read: their calls end unanswered.
         while (link.answerDeferred());
-        this.#options.onLost?.(link);
+        this.#options.onLost?.(link, reason);
         if (link.running === 0) this.#over(link);
         this.#onEnded();
       },
       onBuffered: (bytes: number): void => this.#account(link, bytes),
+      onCongested: (congested: boolean): void => {
+        link.congested = congested;
+        wireOf(link)?.congested(congested);
+      },
+      onFlushed: (): boolean => wireOf(link)?.more() === true,
       writeBacklogMax: this.#limits.writeBacklogMax,
       layer: this.#options.layer,
     };
     const drive = new StreamServerDrive(link, stream, events, this.#clock);
     this.#connections.set(link, drive);
+    link.onChange = () => drive.ended();
     if (this.#connections.size === 1) this.#sweeper.set(this.#clock.now() + this.#sweepMs);
   }
 
@@ -295,7 +302,7 @@ export class Endpoints {
 }
 
 /** Nobody waits for this link's answers any more. */
-function abandon(link: ServerLink, reason: Error | undefined): void {
+export function abandon(link: ServerLink, reason: Error | undefined): void {
   link.gone = true;
   for (const aborter of link.aborters ?? []) aborter.abort(reason ?? new Error("the caller hung up"));
   link.aborters = undefined;

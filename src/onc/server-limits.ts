@@ -34,6 +34,11 @@ export interface ServerLimits extends StreamServerLimits, DatagramServerLimits {
   readonly connectionsMax?: number | undefined;
   /** Most connections of one peer address at once; default 4,096: half of all, so that one peer cannot take them all. */
   readonly connectionsPerPeerMax?: number | undefined;
+  /**
+   * Most callbacks to one caller that have not ended; default 256. It is also how deep calls and callbacks can be nested. One more
+   * fails as `busy`.
+   */
+  readonly callbacksPerCallerMax?: number | undefined;
   /** Milliseconds a connection may be silent, with no call running, before it is closed; default 10 minutes. */
   readonly idleTimeoutMs?: number | undefined;
   /** Milliseconds from the first byte of a record to its last; default 60,000: 16 MiB at some 2 Mbit/s. */
@@ -79,6 +84,7 @@ const least: { readonly [K in keyof Required<ServerLimits>]: number } = {
   datagramSizeMax: 1,
   connectionsMax: 1,
   connectionsPerPeerMax: 1,
+  callbacksPerCallerMax: 1,
   idleTimeoutMs: 1,
   recordTimeoutMs: 1,
   bufferedBytesMax: 1,

@@ -1,9 +1,16 @@
-import { type Lifetime, ObjectProvider } from "../call/lifetime.js";
+import { endSession, type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { LocalAccess } from "../call/local-access.js";
 import { ServerRecord } from "../call/steps.js";
 import { localAccessOf, localListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
-import { type CallContext, type Caller, type LocalOptions, RpcError, type ServiceAccess } from "../model/index.js";
+import {
+  type CallbackOptions,
+  type CallContext,
+  type Caller,
+  type LocalOptions,
+  RpcError,
+  type ServiceAccess,
+} from "../model/index.js";
 import { isPromise } from "../model/promise.js";
 import {
   type CompleteAddress,
@@ -19,7 +26,8 @@ import { type ServerCallResult, ServerCallWatch, serverCallsObserved } from "../
 import { nothing, type XdrCodec } from "../xdr/index.js";
 import { argsCodec } from "./args.js";
 import { type ServerAuth, serverAuthNone, serverAuthSys, serverAuthTls } from "./auth/index.js";
-import { Endpoints } from "./endpoints.js";
+import { Callbacks } from "./callback-channel.js";
+import { abandon, Endpoints } from "./endpoints.js";
 import {
   type DatagramServerOptions,
   type ServedProcedure,
@@ -29,6 +37,7 @@ import {
   type ServerHost,
   type ServerLink,
   type ServerRefusal,
+  type StreamServerLink,
 } from "./engine/index.js";
 import type { Target } from "./message.js";
 import { callStatusName, namesOfServed } from "./observed.js";
@@ -66,6 +75,8 @@ export interface OncServerOptions<Tx = unknown> extends ServerLimits, Pick<Datag
    * package koffi. Default: none.
    */
   readonly local?: LocalOptions | true | undefined;
+  /** Whether handlers may call their callers back, by `context.callback`; default true. */
+  readonly callbacks?: boolean | undefined;
   /** Records the steps of every call at the server, and is given them once it was answered. */
   readonly explain?: ((call: ServerCallResult) => void) | undefined;
   /** Is told what a handler threw; the caller is not. Default: writes it to stderr. */
@@ -110,6 +121,7 @@ export class OncServer {
   readonly #replyCache: ReplyCache | undefined;
   readonly #sessions: Sessions | undefined;
   readonly #access: LocalAccess | undefined;
+  readonly #callbacks: Callbacks;
 
   /** @throws RangeError for a limit that is none */
   constructor(options: OncServerOptions = {}) {
@@ -131,7 +143,9 @@ export class OncServer {
       report: (error, call) => this.#report(error, call),
       admit: this.#access && ((link, served, target) => this.#admit(link, served, target)),
       authorize: (call) => this.#authorize(call),
-      answered: (call) => this.#endpoints.ended(call),
+      answered: (call) => this.#ended(call),
+      callback:
+        options.callbacks === false ? undefined : (call, service, given) => this.#callback(call, service, given),
       newAborter: () => new AbortController(),
       record: (link) => this.#recordOf(link),
       refused: (link, refusal, target) => this.#refused(link, refusal, target),
@@ -142,8 +156,12 @@ export class OncServer {
     const flavors = this.#tls === undefined ? auth : [...auth, serverAuthTls];
     this.#engine = new ServerEngine(host, flavors, this.#replyCache?.filter, this.#sessions?.table, options);
     if (this.#sessions !== undefined) this.#serveSessions(this.#sessions);
-    host.replies = this.#replyCache?.requests(this.#engine, (call) => this.#endpoints.ended(call));
-    const onLost = (link: object): void => this.#sessions?.lost(link);
+    host.replies = this.#replyCache?.requests(this.#engine, (call) => this.#ended(call));
+    this.#callbacks = new Callbacks(options.callbacksPerCallerMax, machine);
+    const onLost = (link: StreamServerLink, reason: Error | undefined): void => {
+      this.#sessions?.lost(link);
+      this.#callbacks.lost(link, reason);
+    };
     this.#endpoints = new Endpoints(this.#engine, { ...options, layer: options.layer ?? this.#tls, onLost });
   }
 
@@ -297,6 +315,28 @@ export class OncServer {
 
   // --- calls
 
+  /** Takes a message from a link that is none of the endpoints' own. What is no call is dropped. */
+  receive(link: ServerLink, buffer: Uint8Array, start: number, end: number): void {
+    this.#engine.receive(link, buffer, start, end);
+  }
+
+  /** Such a link is gone. */
+  linkLost(link: ServerLink, reason: Error | undefined): void {
+    abandon(link, reason);
+    this.#sessions?.lost(link);
+    if (link.session !== undefined && link.running === 0) endSession(link.session);
+  }
+
+  /** A call has ended in a later turn than it began in. */
+  #ended(call: ServerCall): void {
+    if (call.link.onEnded === undefined) this.#endpoints.ended(call);
+    else call.link.onEnded();
+  }
+
+  #callback(call: ServerCall, service: object, given: CallbackOptions): object {
+    return this.#callbacks.clientFor(call, service as OncService<unknown>, given);
+  }
+
   #dispatch(call: ServerCall): void {
     const provider = this.#exports.get(call.served);
     let object: object | undefined;
@@ -354,7 +394,7 @@ export class OncServer {
   ): void {
     const end = (): void => {
       if (object !== undefined) provider?.release(object);
-      this.#endpoints.ended(call);
+      this.#ended(call);
     };
     value.then(
       (result) => {

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
 import { retryAttempts, retryBudgetDefaults } from "../../src/call/retry.js";
+import { callbacksPerCallerMax } from "../../src/onc/callback-channel.js";
+import { callbackLimits } from "../../src/onc/callback-server.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
 import {
   reservedCallSizeMax,
@@ -57,6 +59,7 @@ describe("docs/limits.md", () => {
       reservedCallSizeMax,
       runningDatagramsMax,
       runningDatagramBytesMax,
+      callbacksPerCallerMax,
     });
     expect(Object.keys(table(server)).sort()).toEqual(options("src/onc/server-limits.ts", "ServerLimits").sort());
   });
@@ -78,9 +81,13 @@ describe("docs/limits.md", () => {
       fragmentsMax: recordFragmentsMax,
       timeoutMs: timeoutMsDefault,
       connectTimeoutMs: connectTimeoutMsDefault,
+      ...callbackLimits,
     });
     const limits = /(Max|Window|imeoutMs)$/;
-    const named = options("src/onc/channel.ts", "OncClientOptions").filter((name) => limits.test(name));
+    const named = [
+      ...options("src/onc/channel.ts", "OncClientOptions"),
+      ...options("src/onc/callbacks.ts", "CallbackServingOptions"),
+    ].filter((name) => limits.test(name));
     // How long a silent peer may take to say that it is there is no limit on what it may send.
     expect(Object.keys(table(client)).sort()).toEqual(named.filter((name) => name !== "probeTimeoutMs").sort());
   });

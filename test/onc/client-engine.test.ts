@@ -194,7 +194,14 @@ describe("a stream client's engine", () => {
     const made = call(1);
     const late = call(2, 0, 10);
     engine.tick(10);
-    for (const message of [success(1, 2), success(1, 3), success(2, 4), success(99, 5), callBytes(1, 1), "00000001"]) {
+    for (const message of [
+      success(1, 2),
+      success(1, 3),
+      success(2, 4),
+      success(99, 5),
+      "0000000100000002",
+      "00000001",
+    ]) {
       engine.data(link, bytesOf(record(message)), 11);
     }
     expect(made).toMatchObject({ value: 2, ends: 1 });

@@ -86,6 +86,11 @@ export abstract class ClientEngine {
     return this.#session?.full === true;
   }
 
+  /** The session's server is to know the connection that is there now. */
+  protected greet(): void {
+    this.#session?.hello();
+  }
+
   /** Whether a producer should wait before it calls again. */
   abstract get full(): boolean;
 

@@ -1,4 +1,4 @@
-export { DatagramAdmission, hostOf, StreamAdmission } from "./admission.js";
+export { DatagramAdmission, hostOf, Running, StreamAdmission } from "./admission.js";
 export { type CallLife, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 export type { ClientEngineOptions } from "./client-engine.js";
 export {
@@ -12,10 +12,12 @@ export {
   type DatagramServerOptions,
 } from "./datagram-server.js";
 export type { DuplicateCounts, DuplicateFilter, DuplicateFilterOptions } from "./duplicate-filter.js";
-export { type Outgoing, outboxFlushBytes } from "./outbox.js";
+export { type Outbox, type Outgoing, outboxFlushBytes } from "./outbox.js";
+export { type CallingBack, refuseBusy } from "./reverse.js";
 export {
   type Aborter,
   CallRefused,
+  type DeferredAnswer,
   type ReplyPath,
   type ReplyRequests,
   type ServedProcedure,

@@ -2,7 +2,18 @@ import type { SessionObjects } from "../../call/lifetime.js";
 import type { FreshClaim, ReplyKey } from "../../call/reply-cache.js";
 import type { ServerRecord } from "../../call/steps.js";
 import { weightOf } from "../../call/weight.js";
-import type { CallContext, Caller, ContextSignal, LocalPeer, Semantics, TlsPeer } from "../../model/index.js";
+import {
+  type CallbackOptions,
+  type CallContext,
+  type Caller,
+  type Client,
+  type ContextSignal,
+  type LocalPeer,
+  RpcError,
+  type Semantics,
+  type Service,
+  type TlsPeer,
+} from "../../model/index.js";
 import type { XdrCodec, XdrWriter } from "../../xdr/index.js";
 import type { ArgsCodec } from "../args.js";
 import type { AuthAccepted } from "../auth/index.js";
@@ -76,6 +87,8 @@ export interface ServerLink {
   readonly deferred: DeferredAnswer[];
   /** What ends the calls that run, of those whose handlers looked at their signals, when nobody is there any more. */
   aborters: Set<Aborter> | undefined;
+  /** Is told that a call has ended in a later turn than it began in; absent where the server's endpoints are. */
+  readonly onEnded?: (() => void) | undefined;
   /** The caller as of the last call: nearly every call is from the same one. */
   caller: Caller | undefined;
 }
@@ -147,6 +160,8 @@ export interface ServerHost {
   /** Whether this caller may make this call; if not, why. */
   authorize?: ((call: ServerCall) => AuthStat | undefined) | undefined;
   newAborter(): Aborter;
+  /** Makes a client of a service of the caller's own. Throws RpcError where the caller cannot be called. */
+  callback?: ((call: ServerCall, service: object, options: CallbackOptions) => object) | undefined;
   /** What measures the steps of a call that has just been read; undefined where nobody asks. */
   record?: ((link: ServerLink) => ServerRecord | undefined) | undefined;
   /** A call was refused before anything ran. The target is undefined where it could not be read. */
@@ -252,6 +267,15 @@ export class ServerCall implements CallContext {
 
   get session(): SessionObjects | undefined {
     return this.seat?.session ?? this.link.session;
+  }
+
+  callback<C>(service: Service<C>, options: CallbackOptions = {}): Client<C> {
+    const client = this.#host.callback?.(this, service, options);
+    if (client === undefined) {
+      const message = `${this.link.peer} cannot be called back: it is a server`;
+      throw new RpcError("invalid-argument", message, { executed: "no" });
+    }
+    return client as Client<C>;
   }
 
   /** The call runs from now on, as far as limits are concerned. */

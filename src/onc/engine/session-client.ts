@@ -301,6 +301,12 @@ export class SessionClient {
     for (const tell of this.#onOpen.splice(0)) tell();
   }
 
+  /** Tells the server over which connection the client can be reached now, without waiting for a call. */
+  hello(): void {
+    if (this.#state === "open")
+      this.#port.post(targets.ack, [{ session: this.#session?.facts.session, acknowledged: [] }]);
+  }
+
   // --- what comes back
 
   /**

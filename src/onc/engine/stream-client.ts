@@ -7,6 +7,7 @@ import { ClntStat, clntStatus } from "../status.js";
 import { type AttemptFailure, type CallTarget, ClientCall, inOrder, nullTarget } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
+import { isCall, refuseCall } from "./reverse.js";
 
 /** How long a connection may be silent while calls wait before the peer is asked whether it is there: 5 s. */
 export const probeAfterMs = 5_000;
@@ -25,7 +26,7 @@ export interface StreamClientOptions extends ClientEngineOptions {
 /** One connection of a stream client, from its opening to its loss. */
 export class StreamLink {
   readonly records: RecordReader;
-  readonly outbox: Outbox = new Outbox();
+  readonly outbox: Outbox;
   /** The transport has a backlog: calls wait in the queue. */
   congested = false;
   /** The peer did not answer a probe: it gets no new calls, and ends when no call waits on it any more. */
@@ -43,7 +44,9 @@ export class StreamLink {
   constructor(
     now: number,
     limits: { readonly recordSizeMax?: number | undefined; readonly fragmentsMax?: number | undefined },
+    outbox: Outbox = new Outbox(),
   ) {
+    this.outbox = outbox;
     this.records = new RecordReader(limits);
     this.heardAt = now;
   }
@@ -225,11 +228,16 @@ export class StreamClientEngine extends ClientEngine {
 
   // --- the connection's life
 
-  /** A connection is there; what is queued goes to its outbox. */
-  opened(now: number): StreamLink {
+  /**
+   * A connection is there; what is queued goes to its outbox.
+   *
+   * @param outbox where messages to the peer go besides; default: one of the connection's own
+   */
+  opened(now: number, outbox?: Outbox): StreamLink {
     this.now = now;
-    const link = new StreamLink(now, this.#options);
+    const link = new StreamLink(now, this.#options, outbox);
     this.link = link;
+    if (this.onCall !== undefined) this.greet();
     this.sendQueued(now);
     return link;
   }
@@ -251,6 +259,9 @@ export class StreamClientEngine extends ClientEngine {
       this.#sent(link, call, now);
     }
   }
+
+  /** Takes the calls that the server makes. Without it they are refused: the client serves no program. */
+  onCall: ((link: StreamLink, buffer: Uint8Array, start: number, end: number) => void) | undefined = undefined;
 
   /** Is told of a connection that is gone. */
   onLost: ((reason: Error | undefined) => void) | undefined = undefined;
@@ -299,16 +310,39 @@ export class StreamClientEngine extends ClientEngine {
    * @throws RecordError when the peer breaks record marking or a limit: end the link
    */
   data(link: StreamLink, chunk: Uint8Array, now: number): void {
+    this.#heard(link, now);
+    const { records } = link;
+    records.push(chunk);
+    while (records.next()) {
+      const { buffer, start, end } = records;
+      if (isCall(buffer, start, end)) this.#called(link, buffer, start, end);
+      else if (this.receive(buffer, start, end, now) !== undefined) link.answered = true;
+    }
+    this.#goOn(now);
+  }
+
+  /** A message that is no call came in on a link whose records somebody else reads. */
+  message(link: StreamLink, buffer: Uint8Array, start: number, end: number, now: number): void {
+    this.#heard(link, now);
+    if (this.receive(buffer, start, end, now) !== undefined) link.answered = true;
+    this.#goOn(now);
+  }
+
+  #heard(link: StreamLink, now: number): void {
     link.heardAt = now;
     if (link.suspect && this.link === undefined) {
       link.suspect = false;
       this.link = link;
     }
-    const { records } = link;
-    records.push(chunk);
-    while (records.next()) {
-      if (this.receive(records.buffer, records.start, records.end, now) !== undefined) link.answered = true;
-    }
+  }
+
+  #called(link: StreamLink, buffer: Uint8Array, start: number, end: number): void {
+    if (this.onCall !== undefined) this.onCall(link, buffer, start, end);
+    // Who does not even read the refusals gets none.
+    else if (!link.congested) refuseCall(link.outbox, buffer, start, end);
+  }
+
+  #goOn(now: number): void {
     // A call that was refused for its credential waits to be sent again; so does what came while no link was trusted.
     if (this.#queue.size > 0) this.sendQueued(now);
   }

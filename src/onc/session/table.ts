@@ -69,6 +69,9 @@ export class Session<Call extends SessionCall> implements SessionObjects {
   ended = false;
   /** The caller's identity as of its last call, so that its principal need not be worked out for each. */
   identity: object | undefined = undefined;
+  /** Is told of a connection that it is used over from now on, and of its end. */
+  onLink: ((link: object) => void) | undefined = undefined;
+  onEnd: ((reason: Error) => void) | undefined = undefined;
   readonly #lanes = new Map<number, SessionLane<Call>>();
   readonly #name: string;
 
@@ -200,6 +203,7 @@ export class SessionTable<Call extends SessionCall> {
       session.links.add(link);
       session.until = Number.POSITIVE_INFINITY;
       add(this.#byLink, link, session);
+      session.onLink?.(link);
     }
   }
 
@@ -225,6 +229,7 @@ export class SessionTable<Call extends SessionCall> {
     take(this.#byClient, `${session.principal}\0${session.client}`, session);
     for (const link of session.links) take(this.#byLink, link, session);
     for (const call of session.running) call.abort(reason);
+    session.onEnd?.(reason);
     this.disposeOf(session);
   }
 

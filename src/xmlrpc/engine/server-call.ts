@@ -1,5 +1,5 @@
 import type { ServerRecord } from "../../call/steps.js";
-import type { CallContext, Caller, ContextSignal, Executed } from "../../model/index.js";
+import { type CallContext, type Caller, type ContextSignal, type Executed, RpcError } from "../../model/index.js";
 
 /** The part of `AbortController` that a call needs; declared here because the core compiles without Node and DOM. */
 export interface Aborter {
@@ -66,6 +66,12 @@ export class ServerCall implements CallContext {
   /** HTTP has none: the connections of one client come and go, and a proxy's carry those of many. */
   get session(): undefined {
     return undefined;
+  }
+
+  /** HTTP has no calls of the server's. */
+  callback(): never {
+    const message = "a caller over HTTP cannot be called back; let it export an address, and connect to that";
+    throw new RpcError("invalid-argument", message, { executed: "no" });
   }
 
   get transaction(): unknown {

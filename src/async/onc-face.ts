@@ -20,6 +20,7 @@ import {
   type SubmitArgs,
   type SubmitResult,
 } from "./async.js";
+import type { Seen } from "./core/book.js";
 import { hasEnded, isSpent, type RequestEventRow, type RequestRow } from "./core/request.js";
 import { EngineError } from "./core/table.js";
 import type { RequestDesk } from "./desk.js";
@@ -56,7 +57,7 @@ export function oncHandlers(desk: RequestDesk): Handlers<FarcallAsyncV1> {
       answering(async (): Promise<ListResult> => {
         if (isAnonymous(caller)) return { status: AsyncStatus.ASYNC_DENIED };
         const rows = await book.list(principalOf(caller), Math.min(count, listMax));
-        return { status: AsyncStatus.ASYNC_OK, requests: rows.map((row) => infoOf(row, Date.now())) };
+        return { status: AsyncStatus.ASYNC_OK, requests: rows.map(infoOf) };
       }),
   };
 }
@@ -119,16 +120,17 @@ async function submit(desk: RequestDesk, args: SubmitArgs, { caller }: CallConte
 
 async function look(desk: RequestDesk, { id, wait }: LookArgs, context: CallContext): Promise<LookResult> {
   const owner = principalOf(context.caller);
-  const row = await desk.until(
+  const seen = await desk.until(
     id,
     wait,
     context.signal,
     () => desk.book.look(owner, id),
-    (found) => found === undefined || hasEnded(found),
+    (found) => found === undefined || hasEnded(found.request),
   );
-  if (row === undefined) return { status: AsyncStatus.ASYNC_NOT_FOUND };
+  if (seen === undefined) return { status: AsyncStatus.ASYNC_NOT_FOUND };
+  const row = seen.request;
   const end = hasEnded(row) && !isSpent(row) ? eventOf(row, endOf(row)) : null;
-  return { status: AsyncStatus.ASYNC_OK, ok: { request: infoOf(row, Date.now()), end } };
+  return { status: AsyncStatus.ASYNC_OK, ok: { request: infoOf(seen), end } };
 }
 
 async function events(desk: RequestDesk, args: EventsArgs, context: CallContext): Promise<EventsResult> {
@@ -152,7 +154,7 @@ async function events(desk: RequestDesk, args: EventsArgs, context: CallContext)
   const { request } = page;
   return {
     status: AsyncStatus.ASYNC_OK,
-    ok: { request: infoOf(request, Date.now()), events: page.events.map((event) => eventOf(request, event)) },
+    ok: { request: infoOf(page), events: page.events.map((event) => eventOf(request, event)) },
   };
 }
 
@@ -184,7 +186,7 @@ function eventOf(row: RequestRow, { number, at, kind, data }: RequestEventRow): 
   return { number, at: BigInt(at), body };
 }
 
-function infoOf(row: RequestRow, now: number): RequestInfo {
+function infoOf({ request: row, now }: Seen): RequestInfo {
   const [, program = 0, version = 0, procedure = 0] = (/^onc (\d+)\.(\d+)\.(\d+)$/.exec(row.procedure) ?? []).map(
     Number,
   );

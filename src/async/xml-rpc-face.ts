@@ -110,14 +110,14 @@ export function xmlRpcHandlers(desk: RequestDesk): object {
     wait: (id: string, waitMs: number | undefined, { caller, signal }: CallContext) =>
       answering(async () => {
         const owner = principalOf(caller);
-        const row = await desk.until(
+        const seen = await desk.until(
           id,
           Math.max(0, waitMs ?? 0),
           signal,
           () => book.look(owner, id),
-          (found) => found === undefined || hasEnded(found),
+          (found) => found === undefined || hasEnded(found.request),
         );
-        return infoOf(desk, row ?? notFound());
+        return infoOf(desk, (seen ?? notFound()).request);
       }),
 
     events: (
@@ -154,7 +154,7 @@ export function xmlRpcHandlers(desk: RequestDesk): object {
     list: ({ caller }: CallContext) =>
       answering(async () => {
         if (isAnonymous(caller)) throw new XmlRpcFault(AsyncFault.DENIED, "only a caller that has a name has a list");
-        return (await book.list(principalOf(caller), listMax)).map((row) => infoOf(desk, row));
+        return (await book.list(principalOf(caller), listMax)).map(({ request }) => infoOf(desk, request));
       }),
   };
 }

@@ -41,8 +41,13 @@ export type Hold = "held" | "cancelled" | "lost";
 /** What cancelling did: it never runs; its worker is told; or it had ended. */
 export type Cancellation = "cancelled" | "requested" | "too-late";
 
-export interface EventPage {
+/** A request, and the time by the engine's clock. */
+export interface Seen {
   readonly request: RequestRow;
+  readonly now: number;
+}
+
+export interface EventPage extends Seen {
   readonly events: readonly RequestEventRow[];
 }
 
@@ -105,8 +110,11 @@ export class RequestBook {
     return this.#batches.do(this.#acceptor.task(submission));
   }
 
-  look(owner: string, id: string): Promise<RequestRow | undefined> {
-    return this.#do((table) => owned(table, owner, id, false));
+  look(owner: string, id: string): Promise<Seen | undefined> {
+    return this.#do(async (table) => {
+      const request = await owned(table, owner, id, false);
+      return request && { request, now: table.now };
+    });
   }
 
   /** Its events behind `after`; and with `acknowledged`, those up to it are forgotten first. */
@@ -121,7 +129,7 @@ export class RequestBook {
       const request = await owned(table, owner, id, acknowledged !== undefined);
       if (request === undefined) return undefined;
       if (acknowledged !== undefined) await this.#acknowledge(table, request, acknowledged, news);
-      return { request, events: await table.events(id, after, count) };
+      return { request, now: table.now, events: await table.events(id, after, count) };
     });
   }
 
@@ -154,8 +162,8 @@ export class RequestBook {
     });
   }
 
-  list(owner: string, count: number): Promise<RequestRow[]> {
-    return this.#do(async (table) => table.list(owner, count));
+  list(owner: string, count: number): Promise<Seen[]> {
+    return this.#do(async (table) => (await table.list(owner, count)).map((request) => ({ request, now: table.now })));
   }
 
   // --- workers

@@ -3,6 +3,8 @@
 //
 //   npm run simulate [-- --histories 20000] [--seed S] [--guarantee at-most-once] [--workers 2]
 //
+// --guarantee async plays asynchronous requests, which outlive clients, servers and workers.
+//
 // Each history follows from its seed, which is S plus its number, so a history that breaks a guarantee is found again by
 // what this prints. The last line is `histories N, violations N`; the exit code is 1 if there are any, or if a kind of fault
 // never happened.
@@ -15,7 +17,7 @@ import { progressBar, wholeNumber } from "./long-run.mjs";
 /** Fewer histories than that need not have every kind of fault. */
 const enoughHistories = 1_000;
 
-const guarantees = ["maybe", "at-least-once", "at-most-once", "exactly-once"];
+const guarantees = ["maybe", "at-least-once", "at-most-once", "exactly-once", "async"];
 
 const { values } = parseArgs({
   options: {

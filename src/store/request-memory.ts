@@ -68,10 +68,15 @@ export class MemoryRequestEngine implements RequestEngine {
     return this.#rows.size;
   }
 
+  /** Whole milliseconds: that is what goes over the wire. */
+  #time(): number {
+    return Math.floor(this.#now());
+  }
+
   #table(undo: (() => void)[]): RequestTable {
     const put = (entry: Entry, row: RequestRow): void => this.#put(entry, row, undo);
     return {
-      now: this.#now(),
+      now: this.#time(),
       find: (id) => copy(this.#rows.get(id)?.row),
       findKeys: (keys) => keys.flatMap((key) => copy(this.#rows.get(this.#keys.get(nameOf(key)) ?? "")?.row) ?? []),
       insert: (rows) => {
@@ -108,7 +113,7 @@ export class MemoryRequestEngine implements RequestEngine {
       },
       waiting: (procedures, count) => this.#waiting(new Set(procedures), count),
       due: (count) => {
-        const now = this.#now();
+        const now = this.#time();
         const due = [...this.#rows.values()].filter(({ row }) => dueOf(row) <= now).slice(0, count);
         return due.map(({ row }) => ({ ...row }));
       },
@@ -188,7 +193,7 @@ export class MemoryRequestEngine implements RequestEngine {
 
   #waiting(procedures: ReadonlySet<string>, count: number): RequestRow[] {
     const found: RequestRow[] = [];
-    const now = this.#now();
+    const now = this.#time();
     for (const list of [this.#returned, this.#fresh]) {
       for (const id of list.values()) {
         if (found.length >= count) return found;

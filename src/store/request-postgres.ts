@@ -124,7 +124,7 @@ class PostgresRequestEngine implements RequestEngine {
     try {
       await client.query("BEGIN");
       const { rows } = await client.query(`SELECT ${clock} AS now`);
-      return { client, now: this.#now?.() ?? Number((rows as [{ now: string }])[0].now) };
+      return { client, now: Math.floor(this.#now?.() ?? Number((rows as [{ now: string }])[0].now)) };
     } catch (error) {
       client.release(true);
       throw new EngineError(textOf(error), "no", error);

@@ -88,7 +88,7 @@ class SqliteRequestEngine implements RequestEngine {
       await this.#begin();
       let result: T;
       try {
-        result = await work(new SqlRequestTable(this.#session, dialect, this.#now()));
+        result = await work(new SqlRequestTable(this.#session, dialect, Math.floor(this.#now())));
       } catch (error) {
         this.#rollBack();
         throw isFailure(error) ? new EngineError(textOf(error), "no", error) : error;

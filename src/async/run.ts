@@ -19,6 +19,8 @@ export class Run implements Holding, RequestRun<unknown> {
   heldUntil: number;
   /** Whether its owner wants it to end. */
   cancelled = false;
+  /** Its worker has ended: nothing is told any more. */
+  stopped = false;
   /** A question about it is under way. */
   looking = false;
   readonly #book: RequestBook;
@@ -116,7 +118,8 @@ export class Run implements Holding, RequestRun<unknown> {
           return hold === "held" || hold === "cancelled";
         } catch (error) {
           if (!(error instanceof EngineError)) throw error;
-          if (this.#clock.now() >= this.heldUntil) return false;
+          // What comes after it must not be told without it, so it is given up with the run alone.
+          if (this.stopped || this.#clock.now() >= this.expiresAt) return false;
         }
         await pause(this.#clock, retryMs);
       }

@@ -1,5 +1,5 @@
 import type { Machine } from "../drive/machine.js";
-import type { Hold, Holding, RequestBook } from "./core/book.js";
+import type { Hold, RequestBook } from "./core/book.js";
 import type { RequestEnd, RequestRow } from "./core/request.js";
 import { EngineError } from "./core/table.js";
 import type { Job } from "./job.js";
@@ -207,7 +207,8 @@ export class Worker {
     for (const run of this.#runs.values()) run.abort("its worker is ending");
     await this.#drained(clock.now() + lastMs);
     // A handler that does not heed its signal runs on, and counts no more.
-    const left: Holding[] = [...this.#runs.values()];
+    const left = [...this.#runs.values()];
+    for (const run of left) run.stopped = true;
     this.#runs.clear();
     await Promise.all(left.map((run) => this.#host.book.release(run).catch(() => {})));
     this.#beat.ring();

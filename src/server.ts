@@ -1,3 +1,4 @@
+import { directoryLimitDefaults } from "./binder/directory/limits.js";
 import { type NameRegistration, Registrar } from "./binder/directory/registrar.js";
 import { type Registration, registerAll, unregisterAll } from "./binder/rpcbind/registration.js";
 import type { Lifetime } from "./call/lifetime.js";
@@ -12,6 +13,7 @@ import {
 } from "./model/index.js";
 import { isExchangeAddress, parseExchangeAddress } from "./net/exchange-address.js";
 import { parseAddress } from "./net/index.js";
+import { interfaceText } from "./onc/interface-text.js";
 import type { OncService } from "./onc/program.js";
 import type { DuplicateFiltering } from "./onc/reply-cache.js";
 import type { OncServer, OncServerOptions } from "./onc/server.js";
@@ -32,7 +34,10 @@ export interface ServerOptions<Tx = undefined> extends OncServerOptions<Tx> {
 export interface RegisterByNameOptions extends NameRegistration {
   /** Which of the exported services; default: all, which then are versions of one. */
   readonly service?: Service<unknown> | undefined;
-  /** The text of the interface, as in the `.x` file: with it others call the service without having the file. */
+  /**
+   * The text of the interface, as in the `.x` file: with it others call the service without having the file. Default: made of
+   * the contract, without its comments. Empty: not told.
+   */
   readonly interface?: string | undefined;
 }
 
@@ -265,8 +270,10 @@ export class Server<Tx = undefined> implements AsyncDisposable {
             ? `${services.map(({ name }) => name).join(" and ")} have the same version; say which one with the option service`
             : undefined;
     if (problem !== undefined) throw new RpcError("invalid-argument", problem, { executed: "no" });
-    const text = options.interface ?? "";
-    const registered = [...versions.keys()].map((version) => ({ version, interface: text }));
+    const registered = [...versions].map(([version, service]) => ({
+      version,
+      interface: options.interface ?? toldOf(service, services),
+    }));
     const { machine, network } = this.#options;
     this.#registrars.push(await Registrar.start(options, registered, addresses, { machine, network }));
   }
@@ -312,6 +319,13 @@ interface Half {
 
 function isOnc(service: Service<unknown>): service is OncService<unknown> {
   return service.protocol.name === "onc";
+}
+
+/** The interface of a service as text, together with its other versions; empty where there is none, or it is too long. */
+function toldOf(service: Service<unknown>, all: readonly Service<unknown>[]): string {
+  if (!isOnc(service)) return "";
+  const text = interfaceText(all.filter(isOnc).filter(({ program }) => program === service.program)) ?? "";
+  return Buffer.byteLength(text) <= directoryLimitDefaults.interfaceSizeMax ? text : "";
 }
 
 /** What XML-RPC takes from the options of all. */

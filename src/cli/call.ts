@@ -1,17 +1,20 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import type { DirectoryClient } from "../binder/directory/client.js";
 import type { LoadedContract } from "../idl/index.js";
 import type { Client, Timeline } from "../model/index.js";
+import { nameIn } from "../net/address.js";
 import { isExchangeAddress } from "../net/exchange-address.js";
 import type { ClientAuth } from "../onc/auth/index.js";
 import { addCompileOptions, type CompileFlags, compileOptions } from "./compile-options.js";
 import { CliError, ExitCode, exitCodeOf } from "./exit.js";
+import { addBinderOptions, type BinderFlags } from "./names/directory.js";
 import { milliseconds, unsigned } from "./numbers.js";
 import { interruptible, report } from "./report.js";
 import { unusable } from "./unusable.js";
 import { addHttpOptions, type HttpFlags, httpOptions } from "./xml-rpc/options.js";
 
-interface CallFlags extends CompileFlags, HttpFlags {
+interface CallFlags extends CompileFlags, HttpFlags, BinderFlags {
   readonly program?: string | undefined;
   readonly version?: number | undefined;
   readonly auth: "none" | "sys";
@@ -25,7 +28,8 @@ interface CallFlags extends CompileFlags, HttpFlags {
 export function define(command: Command): void {
   command
     .usage(
-      "ADDRESS FILE.x PROCEDURE [JSON...] [options]\n       farcall call http://HOST/PATH METHOD [JSON...] [options]",
+      "ADDRESS FILE.x PROCEDURE [JSON...] [options]\n       farcall call NAME PROCEDURE [JSON...] [options]\n" +
+        "       farcall call http://HOST/PATH METHOD [JSON...] [options]",
     )
     .description(
       "Calls a procedure and prints its result on stdout, as JSON and alone.\n" +
@@ -35,9 +39,13 @@ export function define(command: Command): void {
     .argument(
       "<address>",
       "tcp://HOST[:PORT], udp://..., tls://... or unix:/PATH, where without a port rpcbind is asked; " +
-        "http://HOST[:PORT][/PATH], https://..., http+unix:/SOCKET[:/PATH], scgi://HOST:PORT or scgi+unix:/SOCKET",
+        "http://HOST[:PORT][/PATH], https://..., http+unix:/SOCKET[:/PATH], scgi://HOST:PORT or scgi+unix:/SOCKET; " +
+        "or a name that servers have registered with a binder, such as calc or name:calc",
     )
-    .argument("<file.x|method>", "the interface, which is compiled in memory; or a method of an XML-RPC server")
+    .argument(
+      "[file.x|method]",
+      "the interface, which is compiled in memory; a method of an XML-RPC server; with a name no file is needed",
+    )
     .argument("[procedure]", "by its name in the contract (add) or in the file (ADD); without one, all are listed")
     .argument("[json...]", "the arguments; - reads one from stdin")
     .option("--program <name>", "which program, by name or number, when the file has several")
@@ -61,6 +69,7 @@ export function define(command: Command): void {
     .option("--ca <file>", "certificates to trust, as PEM (default: Node's own); over tcp it implies --tls")
     .option("-v, --verbose", "say on stderr what is called, and how long it took to connect and to call")
     .option("--explain", "print the call's ten steps on stderr, with their times");
+  addBinderOptions(command);
   addCompileOptions(command);
   addHttpOptions(command, true);
   command
@@ -78,6 +87,7 @@ Examples:
   farcall call tcp://127.0.0.1:20101 calc.x add '{"a": 1, "b": 2}'
   farcall call udp://127.0.0.1:20101 calc.x AVERAGE '[1, 2.5]' --timeout 500
   farcall call tcp://nfs.example.org nfs.x null --program NFS_PROGRAM --version 3 --auth sys
+  farcall call calc add '{"a": 1, "b": 2}'      a name: the binder knows the server, and its interface
   jq -n '{a: 1, b: 2}' | farcall call unix:/run/calc.sock calc.x add - --verbose
   farcall call http://127.0.0.1:8000/RPC2 test.square 14
   farcall call http+unix:/run/supervisor.sock supervisor.startProcess '"worker"' --preset supervisord --user me
@@ -86,7 +96,7 @@ Examples:
     .action(
       async (
         address: string,
-        file: string,
+        file: string | undefined,
         procedure: string | undefined,
         json: readonly string[],
         flags: CallFlags,
@@ -98,7 +108,7 @@ Examples:
 
 async function call(
   address: string,
-  what: string,
+  what: string | undefined,
   procedure: string | undefined,
   json: readonly string[],
   flags: CallFlags,
@@ -106,10 +116,14 @@ async function call(
   const { RpcError } = await import("../model/index.js");
   try {
     checkFlags(isExchangeAddress(address), flags);
+    const name = nameIn(address) ?? (address.includes(":") ? undefined : address);
+    if (what === undefined && name === undefined) throw new CliError("say which interface: ADDRESS FILE.x PROCEDURE");
     const result =
-      isExchangeAddress(address) && !what.endsWith(".x")
-        ? await callMethod(address, what, procedure === undefined ? [] : [procedure, ...json], flags)
-        : await callProcedure(address, what, procedure, json, flags);
+      what === undefined || (name !== undefined && !what.endsWith(".x"))
+        ? await callName(name ?? "", [what, procedure, ...json], flags)
+        : isExchangeAddress(address) && !what.endsWith(".x")
+          ? await callMethod(address, what, procedure === undefined ? [] : [procedure, ...json], flags)
+          : await callProcedure(name === undefined ? address : `name:${name}`, what, procedure, json, flags);
     process.stdout.write(`${result}\n`);
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
@@ -134,6 +148,33 @@ function checkFlags(http: boolean, flags: CallFlags): void {
 async function callMethod(address: string, method: string, json: readonly string[], flags: CallFlags): Promise<string> {
   const xmlRpc = await import("./xml-rpc/call.js");
   return await xmlRpc.callMethod(address, method, json, flags);
+}
+
+/** Calls a procedure of a service that the binder knows by its name, and by the interface that its servers told. */
+async function callName(
+  name: string,
+  [procedure, ...json]: readonly (string | undefined)[],
+  flags: CallFlags,
+): Promise<string> {
+  const { isName } = await import("../binder/directory/names.js");
+  if (!isName(name)) throw new CliError(`${name} is neither an address, such as tcp://HOST:PORT, nor a name`);
+  const { pick } = await import("./pick.js");
+  const { readArguments } = await import("./arguments.js");
+  const { DirectoryClient } = await import("../binder/directory/client.js");
+  const { interfaceOf } = await import("./names/interface.js");
+  await using directory: DirectoryClient = new DirectoryClient(await bindersOf(flags));
+  const { service } = await interfaceOf(directory, name, flags.version);
+  const picked = pick([service], procedure, { file: name, program: flags.program });
+  const values = await readArguments(
+    picked,
+    json.filter((text) => text !== undefined),
+  );
+  return await invoke(`name:${name}`, picked, values, flags);
+}
+
+async function bindersOf({ binder }: CallFlags): Promise<readonly string[]> {
+  const resolver = await import("../binder/directory/resolver.js");
+  return resolver.bindersOf(binder ?? process.env["FARCALL_BINDER"]);
 }
 
 /** Calls a procedure of a `.x` file, over ONC RPC or, at an address of HTTP, over XML-RPC. */
@@ -207,7 +248,9 @@ async function connected(
   const { ca } = flags;
   const tls =
     flags.tls === true || ca !== undefined ? { ca: ca === undefined ? undefined : readFileSync(ca) } : undefined;
+  const { binderAt } = await import("../binder/directory/resolver.js");
   return await connect(service, address, {
+    resolver: nameIn(address) === undefined ? undefined : binderAt(await bindersOf(flags)),
     auth: await authOf(flags),
     tls,
     connectTimeoutMs: flags.connectTimeout ?? Math.min(flags.timeout ?? 5_000, 5_000),

@@ -15,7 +15,12 @@ interface Subcommand {
 const subcommands: Readonly<Record<string, Subcommand>> = {
   gen: { summary: "compile .x files to TypeScript", load: () => import("./gen.js") },
   call: { summary: "call a procedure and print its result as JSON", load: () => import("./call.js") },
-  list: { summary: "list the methods of an XML-RPC server", load: () => import("./list.js") },
+  list: {
+    summary: "list the names that a binder knows, or the methods of an XML-RPC server",
+    load: () => import("./list.js"),
+  },
+  describe: { summary: "tell what a service under a name can do", load: () => import("./describe.js") },
+  watch: { summary: "say what a binder's names come to, until stopped", load: () => import("./watch-names.js") },
   info: { summary: "list what a host serves, and ask whether it answers", load: () => import("./info.js") },
   bind: { summary: "serve as this machine's rpcbind: tell where programs are served", load: () => import("./bind.js") },
   trace: { summary: "show every call and reply that passes to a server", load: () => import("./trace.js") },

@@ -1,12 +1,12 @@
 import { styleText } from "node:util";
 import type { Diagnostic } from "../idl/index.js";
 
-/** Whether stderr shows colours: a terminal, unless the environment says otherwise (NO_COLOR, FORCE_COLOR). */
-export function hasColours(): boolean {
+/** Whether stderr, or stdout, shows colours: a terminal, unless the environment says otherwise (NO_COLOR, FORCE_COLOR). */
+export function hasColours(stream: NodeJS.WriteStream = process.stderr): boolean {
   const { NO_COLOR, FORCE_COLOR } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "") return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
-  return process.stderr.isTTY === true && process.stderr.hasColors();
+  return stream.isTTY === true && stream.hasColors();
 }
 
 /** A formatted diagnostic with its severity, caret and hint in colour. */

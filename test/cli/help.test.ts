@@ -27,6 +27,10 @@ describe("farcall", () => {
     ["call", ["--program", "--version", "--timeout", "--connect-timeout", "--auth", "--uid", "--gid", "--verbose"]],
     ["call", ["--user", "--header", "--profile", "--preset", "--nil", "--dates", "--ca"]],
     ["list", ["--user", "--header", "--profile", "--preset", "--timeout", "--connect-timeout", "--ca", "--json"]],
+    ["list", ["--binder"]],
+    ["call", ["--binder"]],
+    ["describe", ["--binder", "--version", "--text", "--json", "--timeout"]],
+    ["watch", ["--binder", "--json", "--timeout"]],
     ["info", ["-p", "-s", "-t", "-u", "-n", "--timeout", "--json"]],
     [
       "bind",

@@ -237,7 +237,12 @@ describe("an XML-RPC server on the command line", () => {
 
     it.each([
       ["a method that is not there", ["shop.nothing"], 2, /has no method shop\.nothing\n/],
-      ["an address of another kind", [], 2, /tcp:\/\/127\.0\.0\.1:1 is no address of an XML-RPC server/],
+      [
+        "an address of another kind",
+        [],
+        2,
+        /tcp:\/\/127\.0\.0\.1:1 is neither a name nor an address of an XML-RPC server/,
+      ],
     ])("refuses %s", async (_what, methods, code, message) => {
       const to = methods.length === 0 ? "tcp://127.0.0.1:1" : url;
       const ended = await farcall(["list", to, ...methods]);

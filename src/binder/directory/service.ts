@@ -19,7 +19,6 @@ import {
   type ListArgs,
   type Listing,
   type LookupArgs,
-  NAME_MAX,
   REASON_MAX,
   type RegisterArgs,
   type RegisterResult,
@@ -27,6 +26,7 @@ import {
   type WatchArgs,
 } from "./directory.js";
 import { type DirectoryLimits, leaseMsDefault, leaseMsMin, resolveDirectoryLimits } from "./limits.js";
+import { isName, nameRule } from "./names.js";
 
 export interface DirectoryOptions extends DirectoryLimits {
   /** Where the entries are kept; default: in memory. */
@@ -298,13 +298,6 @@ function hexOf(id: Uint8Array): string {
 
 function refused(status: Exclude<RegisterStatus, typeof RegisterStatus.REGISTER_OK>, reason: string): RegisterResult {
   return { status, reason: reason.slice(0, REASON_MAX / 4) };
-}
-
-const nameRule = "letters and digits of any script, and . _ - / between and after them";
-
-/** Whether a service can be registered under it: it stands in addresses, in keys of stores and on terminals. */
-export function isName(text: string): boolean {
-  return /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._/-]*$/u.test(text) && Buffer.byteLength(text) <= NAME_MAX;
 }
 
 function addressProblem(address: string): string | undefined {

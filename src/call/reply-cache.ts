@@ -30,6 +30,8 @@ export interface ReplyKey {
 /** Asks to run a call. */
 export interface ClaimRequest {
   readonly key: ReplyKey;
+  /** Where it comes from, such as `tcp://192.0.2.1:703`: whoever fills a store is to leave other addresses room. */
+  readonly from?: string | undefined;
   /** Compared with the one of the first claim: the same key with other arguments is a client's error, `mismatch`. */
   readonly fingerprint: string | number;
   /** The server that would run it: a name that it keeps when it starts again. */
@@ -88,6 +90,8 @@ export type Look =
 
 export interface LookRequest {
   readonly key: ReplyKey;
+  /** Where the question comes from: a fence takes room. */
+  readonly from?: string | undefined;
   /** Who asks, so that claims of its own earlier boots are known for lost. */
   readonly owner: string;
   readonly boot: string;

@@ -109,6 +109,7 @@ export class ReplyCache {
       claim: (call, key) => {
         const request = {
           key,
+          from: call.link.peer,
           // What a foreign call says is part of its key, so there is nothing left to compare.
           fingerprint: call.seat?.fingerprint ?? "",
           owner: this.#owner,
@@ -142,8 +143,8 @@ export class ReplyCache {
   }
 
   /** What is known of a call; with a fence, it does not run afterwards if nothing is. */
-  look(key: ReplyKey, fence: boolean): MaybePromise<Look> {
-    return this.store.look({ key, owner: this.#owner, boot: this.#boot, fence });
+  look(key: ReplyKey, fence: boolean, from: string): MaybePromise<Look> {
+    return this.store.look({ key, from, owner: this.#owner, boot: this.#boot, fence });
   }
 
   /** A caller has the answers of all its calls up to this one. A store that cannot be told drops them when they are old. */

@@ -207,7 +207,8 @@ export class Sessions {
     const { lane, sequence } = number;
     if (this.table.find(id, principal)?.find(lane, sequence) !== undefined) return { fate: CallFate.FATE_RUNNING };
     try {
-      const look = replies.look({ caller: laneCaller(sessionName(id, principal), lane), call: sequence }, fence);
+      const key = { caller: laneCaller(sessionName(id, principal), lane), call: sequence };
+      const look = replies.look(key, fence, call.link.peer);
       return look instanceof Promise ? look.then(statusOf, () => noStore) : statusOf(look);
     } catch {
       return noStore;

@@ -15,6 +15,7 @@ import {
   resolveReplyStoreLimits,
 } from "../call/reply-cache.js";
 import { Linked, type Place } from "./linked.js";
+import { type Share, Shares } from "./shares.js";
 
 export interface MemoryReplyStoreOptions extends ReplyStoreLimits {
   /** Names what is kept; default: a new name for each store. */
@@ -119,6 +120,8 @@ class Entries {
 
 interface CallerEntries {
   readonly name: string;
+  /** What its calls count in beside the sum of all. */
+  readonly share: Share | undefined;
   readonly entries: Entries;
   readonly ended: Linked<Entry>;
   /** Numbered calls up to this one that are not there are forgotten. */
@@ -151,8 +154,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
       if (entry.caller.entries.get(entry.call) === entry && entry.known === running) this.#remove(entry);
     },
   };
-  #entries = 0;
-  #bytes = 0;
+  readonly #kept = new Shares();
 
   constructor(options: MemoryReplyStoreOptions = {}) {
     this.id = options.id ?? randomUUID();
@@ -163,7 +165,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
 
   /** Calls that are known, the bytes that they count, and their callers. */
   get size(): { readonly entries: number; readonly bytes: number; readonly callers: number } {
-    return { entries: this.#entries, bytes: this.#bytes, callers: this.#callers.size };
+    return { entries: this.#kept.entries, bytes: this.#kept.bytes, callers: this.#callers.size };
   }
 
   claim(request: ClaimRequest): Claim<undefined> {
@@ -240,10 +242,12 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
       this.#remove(caller.ended.first as Entry);
       caller = this.#callers.get(key.caller);
     }
-    if (this.#entries >= replyEntriesMax || this.#bytes >= replyBytesMax) return undefined;
+    const share = caller === undefined ? this.#kept.of(request.from) : caller.share;
+    if (!this.#kept.hasRoom(share, replyEntriesMax, replyBytesMax)) return undefined;
     if (caller === undefined) {
       caller = {
         name: key.caller,
+        share,
         entries: new Entries(),
         ended: new Linked(),
         floor: Number.NEGATIVE_INFINITY,
@@ -256,8 +260,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     }
     const entry = new Entry(this.#ends, caller, request, fingerprint, leaseUntil);
     caller.entries.set(key.call, entry);
-    this.#entries++;
-    this.#bytes += entry.bytes;
+    this.#kept.count(share, 1, entry.bytes);
     return entry;
   }
 
@@ -266,10 +269,10 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
       throw new Error("the claim has ended");
     const { replySizeMax, replyBytesMax } = this.#limits;
     // Beyond the bound only the reply is given up, never the promise that the call does not run again.
-    const fits = reply.length <= replySizeMax && this.#bytes + reply.length <= replyBytesMax;
+    const fits = reply.length <= replySizeMax && this.#kept.bytes + reply.length <= replyBytesMax;
     if (fits) {
       entry.bytes += reply.length;
-      this.#bytes += reply.length;
+      this.#kept.count(entry.caller.share, 0, reply.length);
     }
     this.#end(entry, fits ? { state: "done", reply } : tooLarge);
   }
@@ -284,8 +287,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   #remove(entry: Entry): void {
     const { caller } = entry;
     caller.entries.delete(entry.call);
-    this.#entries--;
-    this.#bytes -= entry.bytes;
+    this.#kept.count(caller.share, -1, -entry.bytes);
     if (entry.byAge !== undefined) this.#ended.remove(entry.byAge);
     if (entry.byCaller !== undefined) caller.ended.remove(entry.byCaller);
     if (caller.entries.size > 0) return;
@@ -297,15 +299,13 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   #rest(caller: CallerEntries): void {
     caller.until = this.#now() + this.#limits.replyWindowMs;
     caller.resting = this.#resting.push(caller);
-    this.#entries++;
-    this.#bytes += replyEntryOverhead;
+    this.#kept.count(caller.share, 1, replyEntryOverhead);
   }
 
   #wake(caller: CallerEntries): void {
     this.#resting.remove(caller.resting as Place<CallerEntries>);
     caller.resting = undefined;
-    this.#entries--;
-    this.#bytes -= replyEntryOverhead;
+    this.#kept.count(caller.share, -1, -replyEntryOverhead);
   }
 
   #expire(now: number): void {

@@ -509,6 +509,21 @@ describe("credentialSizeMax", () => {
   });
 });
 
+describe("replyEntriesMax", () => {
+  it("is shared by address: whoever fills half of it gets no more, and others are served", async () => {
+    await using server = await startSink({ replyCache: { replyEntriesMax: 6 } });
+    await using greedy = await connect(SinkV1, server.udp, { session: "off", timeoutMs: 500 });
+    for (let i = 0; i < 3; i++) expect(await greedy.take(new Uint8Array(i))).toBe(i);
+    expect(await failure(greedy.take(new Uint8Array(3)))).toMatchObject({ code: "deadline-exceeded" });
+    // Another port is no other address.
+    await using again = await connect(SinkV1, server.tcp, { session: "require", timeoutMs: 500 });
+    expect(await failure(again.take(new Uint8Array(3)))).toMatchObject({ executed: "no" });
+    await using other = await connect(SinkV1, server.unix, { session: "require" });
+    expect(await other.take(new Uint8Array(4))).toBe(4);
+    await server.serves();
+  });
+});
+
 describe("a limit that is none", () => {
   it.each([
     [{ connectionsMax: 0 }, "connectionsMax must be a number of at least 1, not 0"],

@@ -702,7 +702,8 @@ describe("a store of replies", () => {
   });
 
   it("that is full refuses new calls, which may come again later, and keeps its promises", async () => {
-    const { connect } = await bank({ replyCache: { replyEntriesMax: 2 } });
+    // What one address has counts twice.
+    const { connect } = await bank({ replyCache: { replyEntriesMax: 4 } });
     const client = await connect();
     const session = await client.opened();
     await client.pay(session, 1, 5);

@@ -31,6 +31,41 @@ describe("the store in memory", () => {
   });
 
   it.each([
+    ["entries", { replyEntriesMax: 12 }, 10],
+    ["bytes", { replyBytesMax: 12 * 1_900 }, 1_400],
+  ])("leaves every address room among its %s, whatever another one takes", (_what, limits, size) => {
+    let now = 0;
+    const store = new MemoryReplyStore({ ...limits, replyWindowMs: 1_000, now: () => now });
+    const ask = (from: string, call: number | string) => {
+      const key = { caller: `${from} ${call}`, call };
+      const claim = store.claim({ key, from, fingerprint: "", owner: "o", boot: "b", leaseMs: 1 });
+      if (claim.state === "fresh") void claim.complete(new Uint8Array(size));
+      return claim.state;
+    };
+    /** How many calls are kept of those that an address makes from as many ports. */
+    const taken = (host: string): number => {
+      let count = 0;
+      while (count < 100 && ask(`udp://${host}:${count}`, count % 2 === 0 ? count : `n${count}`) === "fresh") count++;
+      return count;
+    };
+    expect(taken("10.0.0.1")).toBe(6);
+    expect(taken("10.0.0.1")).toBe(0);
+    expect(taken("10.0.0.2")).toBe(3);
+    expect(taken("10.0.0.3")).toBeGreaterThan(0);
+    const key = { caller: "udp://10.0.0.1:99", call: 99 };
+    expect(store.look({ key, from: "udp://10.0.0.1:99", owner: "o", boot: "b", fence: true })).toEqual({
+      state: "busy",
+    });
+    // What has gone counts no more.
+    for (let i = 0; i < 2; i++) {
+      now += 1_000;
+      store.forget("nobody", 1);
+    }
+    expect(store.size).toEqual({ entries: 0, bytes: 0, callers: 0 });
+    expect(taken("10.0.0.2")).toBe(6);
+  });
+
+  it.each([
     ["replyEntriesMax", Number.NaN],
     ["replyWindowMs", Number.POSITIVE_INFINITY],
     ["replyBytesMax", -1],

@@ -1,5 +1,6 @@
 // What is fuzzed: for each target how an input is made, and what must hold for any input at all.
 import type { Target } from "./target.js";
+import { binderTarget } from "./targets/binder.js";
 import { clientTargets } from "./targets/client-engines.js";
 import { decoderTargets } from "./targets/decoders.js";
 import { httpRequests } from "./targets/http.js";
@@ -13,6 +14,7 @@ export const targets: readonly Target[] = [
   recordMarking,
   ...clientTargets,
   ...serverTargets,
+  binderTarget,
   xmlRpc,
   httpRequests,
   compiler,

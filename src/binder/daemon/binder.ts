@@ -1,7 +1,7 @@
 import type { Alarm } from "../../drive/clock.js";
 import { type Machine, realMachine } from "../../drive/machine.js";
 import { RpcError } from "../../model/index.js";
-import { parseAddress } from "../../net/index.js";
+import { credentialReader, parseAddress } from "../../net/index.js";
 import type { OncService } from "../../onc/program.js";
 import { OncServer } from "../../onc/server.js";
 import type { ServerLimits } from "../../onc/server-limits.js";
@@ -65,12 +65,13 @@ const replyCache = { replyEntriesMax: 4_096, replyBytesMax: 4 * 1024 * 1024 };
 export class Binder implements AsyncDisposable {
   readonly #desk: Desk;
   readonly #statistics = new BinderStatistics();
-  readonly #server: OncServer;
   readonly #addresses: string[] = [];
   readonly #probeIntervalMs: number;
   readonly #machine: Machine;
   readonly #alarm: Alarm;
-  #loaded: Promise<void> | undefined;
+  readonly #procedures: Procedures;
+  readonly #remoteCalls: boolean;
+  #loaded: Promise<OncServer> | undefined;
   #closed = false;
 
   /** @throws RangeError for a number that is none */
@@ -82,31 +83,20 @@ export class Binder implements AsyncDisposable {
     this.#machine = machine;
     this.#alarm = machine.clock.alarm(() => void this.#look());
     const remote = typeof remoteCalls === "object" ? remoteCalls : {};
-    const procedures = new Procedures(this.#desk, this.#statistics, remote);
-    this.#server = new OncServer({
-      ...binderLimits,
-      replyCache,
-      sessions: false,
-      noAmplification: true,
-      authorize: procedures.authorize,
-      machine,
-    });
-    const allowed = remoteCalls !== false;
-    this.#serve(RpcbindV2, procedures.v2(), allowed);
-    this.#serve(RpcbindV3, procedures.v3(), allowed);
-    this.#serve(RpcbindV4, procedures.v4(), allowed);
+    this.#procedures = new Procedures(this.#desk, this.#statistics, remote);
+    this.#remoteCalls = remoteCalls !== false;
   }
 
-  #serve<C>(service: OncService<C>, handlers: object, remoteCalls: boolean): void {
+  #serve<C>(server: OncServer, service: OncService<C>, handlers: object): void {
     const { procedures, ...rest } = service;
     const chosen = Object.entries(procedures).flatMap(([name, procedure]) => {
-      if (name === "indirect") return remoteCalls ? [[name, procedure]] : [];
+      if (name === "indirect") return this.#remoteCalls ? [[name, procedure]] : [];
       if (name !== "callit" && name !== "bcast") return [[name, procedure]];
       // Whether what is called may run twice is for the one to say who asks: none of these is kept from it here.
-      return remoteCalls ? [[name, { ...(procedure as object), semantics: "maybe" }]] : [];
+      return this.#remoteCalls ? [[name, { ...(procedure as object), semantics: "maybe" }]] : [];
     });
     const served = { ...rest, procedures: Object.fromEntries(chosen) } as OncService<C>;
-    this.#server.exportService(served, "persistent", () => handlers);
+    server.exportService(served, "persistent", () => handlers);
   }
 
   /**
@@ -125,18 +115,36 @@ export class Binder implements AsyncDisposable {
       throw new RpcError("invalid-argument", message, { executed: "no" });
     }
     this.#loaded ??= this.#load();
-    await this.#loaded;
-    const bound = await this.#server.listen(address);
+    const server = await this.#loaded;
+    const bound = await server.listen(address);
     this.#addresses.push(bound);
     for (const entry of ownEntries(bound)) this.#desk.registry.addPermanent(entry);
     return bound;
   }
 
-  async #load(): Promise<void> {
+  async #load(): Promise<OncServer> {
     await this.#desk.load();
+    // Who registers over a Unix socket is said by the kernel, where it can be asked. Everybody may.
+    const knowsPeers = await credentialReader().then(
+      () => true,
+      () => false,
+    );
+    const server = new OncServer({
+      ...binderLimits,
+      replyCache,
+      sessions: false,
+      noAmplification: true,
+      authorize: this.#procedures.authorize,
+      local: knowsPeers ? { allow: "everyone", remote: "serve", socketMode: 0o666 } : undefined,
+      machine: this.#machine,
+    });
+    this.#serve(server, RpcbindV2, this.#procedures.v2());
+    this.#serve(server, RpcbindV3, this.#procedures.v3());
+    this.#serve(server, RpcbindV4, this.#procedures.v4());
     // Some of them may have died with the binder before this one.
     if (this.#desk.registrations.length > 0) this.#machine.clock.soon(() => void this.#look());
     else this.#rest();
+    return server;
   }
 
   /** Where it listens. */
@@ -168,8 +176,9 @@ export class Binder implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#alarm.clear();
-    await this.#server.close(0);
-    await this.#desk.settle();
+    const server = await this.#loaded?.catch(() => undefined);
+    await server?.close(0);
+    if (server !== undefined) await this.#desk.settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@ import { CallRefused, ServerCall } from "../../onc/engine/index.js";
 import { AuthStat } from "../../onc/status.js";
 import { type Registration, rpcbindProgram, transports } from "../registry/registry.js";
 import { mayForward } from "../registry/remote-calls.js";
-import { fromSockaddr, toSockaddr } from "../registry/sockaddr.js";
+import { fromSockaddr, toSockaddr, unixSizeMax } from "../registry/sockaddr.js";
 import type { BinderStatistics, RpcbindVersion } from "../registry/statistics.js";
 import { portOfUniversalAddress, protocolNumber, toUniversalAddress } from "../registry/uaddr.js";
 import type {
@@ -21,7 +21,7 @@ import type {
 import { askerOf } from "./asker.js";
 import type { Desk } from "./desk.js";
 import { forwardCall } from "./forward.js";
-import { ownerByLoopback } from "./owner.js";
+import { ownerByLoopback, ownerOfUid } from "./owner.js";
 
 /** What is said about calls that the binder makes for others. */
 export interface RemoteCallOptions {
@@ -139,12 +139,13 @@ export class Procedures {
         const asker = askerOf(context.caller.address);
         const family = transports.get(asker.netid)?.family;
         let list: RpcbEntryList | null = null;
-        for (const [netid, transport] of [...transports].reverse()) {
-          const found = transport.family === family ? desk.registry.find(prog, vers, netid, true) : undefined;
-          const maddr = found === undefined ? "" : desk.merged(found, asker, hint);
+        for (const found of [...desk.registry.all()].reverse()) {
+          const transport = transports.get(found.netid);
+          if (found.prog !== prog || found.vers !== vers) continue;
+          if (transport === undefined || transport.family !== family) continue;
+          const maddr = desk.merged(found, asker, hint);
           if (maddr === "") continue;
-          const { delivery, proto } = transport;
-          list = { map: { maddr, netid, delivery, family: transport.family, proto }, next: list };
+          list = { map: { maddr, netid: found.netid, ...transport }, next: list };
         }
         this.#statistics.asked(4, prog, vers, asker.netid, list !== null);
         return list;
@@ -187,8 +188,9 @@ export class Procedures {
       uaddr2taddr: (uaddr, context) => {
         this.#count(version, context);
         const { netid } = askerOf(context.caller.address);
-        const buf = toSockaddr(netid, uaddr, littleEndian) ?? new Uint8Array();
-        return { maxlen: buf.length, buf };
+        const buf = toSockaddr(netid, uaddr, littleEndian);
+        if (buf === undefined) return { maxlen: 0, buf: new Uint8Array() };
+        return { maxlen: netid === "local" ? unixSizeMax : buf.length, buf };
       },
       taddr2uaddr: ({ buf }, context) => {
         this.#count(version, context);
@@ -279,9 +281,11 @@ interface NullHandler {
 
 /** Who registers or takes back. */
 function ownerOf(context: CallContext): string {
+  const { uid, address } = context.caller;
+  if (uid !== undefined) return ownerOfUid(uid);
   const local = context instanceof ServerCall ? context.link.local : undefined;
   const port = /:(\d+)$/.exec(local ?? "")?.[1];
-  return ownerByLoopback(askerOf(context.caller.address), port === undefined ? undefined : Number(port));
+  return ownerByLoopback(askerOf(address), port === undefined ? undefined : Number(port));
 }
 
 function netidOfProtocol(prot: number): "tcp" | "udp" | undefined {

@@ -6,7 +6,10 @@ import { ipBytes, ipText, parseUniversalAddress, toUniversalAddress } from "./ua
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
-const sizes = { unix: 110, inet: 16, inet6: 28 } as const;
+const sizes = { inet: 16, inet6: 28 } as const;
+
+/** Bytes of `sockaddr_un`; only those of its path are told. */
+export const unixSizeMax = 110;
 
 /**
  * A universal address as a `sockaddr`.
@@ -45,8 +48,8 @@ export function fromSockaddr(netid: string, sockaddr: Uint8Array, littleEndian: 
 
 function toUnix(path: string, littleEndian: boolean): Uint8Array | undefined {
   // A path is bytes; one that is not ASCII is left to those who know its encoding.
-  if (!/^\/[\x20-\x7e]*$/.test(path) || path.length > sizes.unix - 3) return undefined;
-  const { data, sockaddr } = emptySockaddr(sizes.unix);
+  if (!/^\/[\x20-\x7e]*$/.test(path) || path.length > unixSizeMax - 3) return undefined;
+  const { data, sockaddr } = emptySockaddr(2 + path.length);
   data.setUint16(0, AF_UNIX, littleEndian);
   for (let i = 0; i < path.length; i++) sockaddr[2 + i] = path.charCodeAt(i);
   return sockaddr;
@@ -54,7 +57,7 @@ function toUnix(path: string, littleEndian: boolean): Uint8Array | undefined {
 
 function fromUnix(sockaddr: Uint8Array): string {
   const end = sockaddr.indexOf(0, 2);
-  const path = String.fromCharCode(...sockaddr.subarray(2, Math.min(end < 0 ? sizes.unix : end, sizes.unix)));
+  const path = String.fromCharCode(...sockaddr.subarray(2, Math.min(end < 0 ? unixSizeMax : end, unixSizeMax)));
   return /^\/[\x20-\x7e]*$/.test(path) ? path : "";
 }
 

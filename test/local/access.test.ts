@@ -1,12 +1,19 @@
 import { createServer } from "node:http";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect, Server } from "../../src/index.js";
 import { OncClient } from "../../src/onc/index.js";
 import * as xdr from "../../src/xdr/index.js";
+import { buildChild } from "../support/children.js";
 import { asUser, openDirectory, type Told, type UserTask } from "../support/local-user.js";
 import { describeWith } from "../support/requirements.js";
 import { StoreV1 } from "../support/store.js";
 import { WhoV1, WhoXml, whoHandlers } from "../support/who.js";
+
+// Bundling, and starting processes, take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+beforeAll(async () => {
+  await buildChild("local-user");
+});
 
 const calls = ["ping", "whoami", "everything"];
 const denied = { code: "denied", executed: "no" };

@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { type connect as connectSocket, createServer } from "node:net";
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect, Server } from "../../src/index.js";
 import { credentialReader, type Stream } from "../../src/net/index.js";
 import { connectTcp, listenTcp } from "../../src/net/tcp.js";
 import { connectUnix, listenUnix } from "../../src/net/unix.js";
+import { buildChild } from "../support/children.js";
 import { asUser, openDirectory, serveAsUser } from "../support/local-user.js";
 import { describeWith } from "../support/requirements.js";
 import { knownOf, WhoV1, WhoXml, whoHandlers } from "../support/who.js";
@@ -17,6 +18,12 @@ const own = {
   gid: process.getegid?.() ?? -1,
   groups: process.getgroups?.() ?? [],
 };
+
+// Bundling, and starting processes, take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+beforeAll(async () => {
+  await Promise.all([buildChild("local-user"), buildChild("without-packages")]);
+});
 
 describeWith(["peer-credentials"], "credentials of a Unix socket", () => {
   it("are there in the turn in which the connection is, at both ends", async () => {

@@ -103,9 +103,11 @@ interface Language {
   readonly name: string;
   readonly needs: readonly Need[];
   readonly serve: () => Promise<AsyncDisposable & { readonly url: string }>;
-  readonly client: (url: string) => Promise<readonly [command: string, args: readonly string[]]>;
-  /** What its client prints. */
-  readonly prints: readonly string[];
+  /** Its client, and what that prints; not there where it is another one's. */
+  readonly client?: {
+    readonly start: (url: string) => Promise<readonly [command: string, args: readonly string[]]>;
+    readonly prints: readonly string[];
+  };
   /** What its server answers to a method that it does not have: the fault, and what that proves. */
   readonly missing: object;
   readonly options?: XmlRpcClientOptions;
@@ -141,21 +143,23 @@ const languages: readonly Language[] = [
     name: "Python",
     needs: ["python3"],
     serve: () => started("python3", [`${folder}server.py`, "keep"]),
-    client: async (url) => ["python3", [`${folder}client.py`, url]],
-    prints: [
-      "add 5",
-      "greet Hello, Grüße € 👋",
-      "echo same",
-      "big same",
-      "types -7 0.5 True Grüße € 20260102T03:04:05 0001feff [1, 2, 3]",
-      "bytes True",
-      "date True",
-      "fail 4711 no money",
-      "missing -32601",
-      "methods True [['int', 'int', 'int']] Adds.",
-      "multicall 2 Hello, you",
-      "multicall fault 5 five",
-    ],
+    client: {
+      start: async (url) => ["python3", [`${folder}client.py`, url]],
+      prints: [
+        "add 5",
+        "greet Hello, Grüße € 👋",
+        "echo same",
+        "big same",
+        "types -7 0.5 True Grüße € 20260102T03:04:05 0001feff [1, 2, 3]",
+        "bytes True",
+        "date True",
+        "fail 4711 no money",
+        "missing -32601",
+        "methods True [['int', 'int', 'int']] Adds.",
+        "multicall 2 Hello, you",
+        "multicall fault 5 five",
+      ],
+    },
     missing: { code: "server-error", executed: "unknown", status: { number: 1 } },
     multicall: true,
     echoes: everything,
@@ -166,8 +170,6 @@ const languages: readonly Language[] = [
     name: "Python, HTTP/1.0 and nothing besides",
     needs: ["python3"],
     serve: () => started("python3", [`${folder}server.py`, "bare"]),
-    client: async (url) => ["python3", [`${folder}client.py`, url]],
-    prints: [],
     missing: { code: "server-error", executed: "unknown", status: { number: 1 } },
     multicall: false,
     echoes: everything,
@@ -178,15 +180,17 @@ const languages: readonly Language[] = [
     name: "xmlrpc-c",
     needs: [...toBuildC, "xmlrpc-c"],
     serve: async () => started(await buildPeer(programs.xmlRpcServer), []),
-    client: async (url) => [await buildPeer(programs.xmlRpcClient), [url]],
-    prints: [
-      "add 5",
-      "greet Hello, Grüße €",
-      "echo <&> 1 -2 0.5",
-      "types -7 0.5 1 Grüße € 20260102T03:04:05 0001feff 1,2,3",
-      "fail 4711 RPC failed at server.  no money",
-      "missing -32601",
-    ],
+    client: {
+      start: async (url) => [await buildPeer(programs.xmlRpcClient), [url]],
+      prints: [
+        "add 5",
+        "greet Hello, Grüße €",
+        "echo <&> 1 -2 0.5",
+        "types -7 0.5 1 Grüße € 20260102T03:04:05 0001feff 1,2,3",
+        "fail 4711 RPC failed at server.  no money",
+        "missing -32601",
+      ],
+    },
     missing: { code: "unimplemented", executed: "no", status: { number: -506 } },
     multicall: true,
     echoes: everything,
@@ -197,18 +201,20 @@ const languages: readonly Language[] = [
     name: "Perl RPC::XML",
     needs: ["perl", "perl-rpc-xml"],
     serve: () => started("perl", [`${folder}server.pl`]),
-    client: async (url) => ["perl", [`${folder}client.pl`, url]],
-    prints: [
-      "add 5",
-      "greet Hello, Grüße €",
-      "types -7 0.5 1 Grüße € 20260102T03:04:05 0001feff 1,2,3",
-      "echo 1 -2 3 0.5 1",
-      "big same",
-      "bytes 0001feff",
-      "fail 4711 no money",
-      "missing -32601",
-      "methods yes",
-    ],
+    client: {
+      start: async (url) => ["perl", [`${folder}client.pl`, url]],
+      prints: [
+        "add 5",
+        "greet Hello, Grüße €",
+        "types -7 0.5 1 Grüße € 20260102T03:04:05 0001feff 1,2,3",
+        "echo 1 -2 3 0.5 1",
+        "big same",
+        "bytes 0001feff",
+        "fail 4711 no money",
+        "missing -32601",
+        "methods yes",
+      ],
+    },
     missing: { executed: "unknown" },
     // It serves one connection until that ends, and then the next.
     options: { exchangesMax: 1 },
@@ -221,19 +227,21 @@ const languages: readonly Language[] = [
     name: "Ruby",
     needs: ["ruby", "ruby-xmlrpc"],
     serve: () => started("ruby", [`${folder}server.rb`]),
-    client: async (url) => ["ruby", [`${folder}client.rb`, url]],
-    prints: [
-      "add 5",
-      "greet Hello, Grüße € 👋",
-      "echo same",
-      "big same",
-      "types -7 0.5 true Grüße € 2026-1-2-3-4-5 0001feff 1,2,3",
-      "bytes true",
-      "fail 4711 no money",
-      "missing -32601",
-      "methods true",
-      "multicall 2 Hello, you 5",
-    ],
+    client: {
+      start: async (url) => ["ruby", [`${folder}client.rb`, url]],
+      prints: [
+        "add 5",
+        "greet Hello, Grüße € 👋",
+        "echo same",
+        "big same",
+        "types -7 0.5 true Grüße € 2026-1-2-3-4-5 0001feff 1,2,3",
+        "bytes true",
+        "fail 4711 no money",
+        "missing -32601",
+        "methods true",
+        "multicall 2 Hello, you 5",
+      ],
+    },
     missing: { code: "server-error", executed: "unknown", status: { number: -99 } },
     multicall: true,
     // It has bytes for text: what came as base64 goes back as a string.
@@ -245,18 +253,20 @@ const languages: readonly Language[] = [
     name: "PHP",
     needs: ["php", "php-xmlrpc"],
     serve: php,
-    client: async (url) => ["php", [`${folder}client.php`, url]],
-    prints: [
-      "add 5",
-      "greet Hello, Grüße € 👋",
-      "echo same",
-      "big same",
-      "types -7 0.5 true Grüße € 20260102T03:04:05 0001feff 1,2,3",
-      "bytes same",
-      "fail 4711 no money",
-      "missing -32601",
-      "methods yes",
-    ],
+    client: {
+      start: async (url) => ["php", [`${folder}client.php`, url]],
+      prints: [
+        "add 5",
+        "greet Hello, Grüße € 👋",
+        "echo same",
+        "big same",
+        "types -7 0.5 true Grüße € 20260102T03:04:05 0001feff 1,2,3",
+        "bytes same",
+        "fail 4711 no money",
+        "missing -32601",
+        "methods yes",
+      ],
+    },
     missing: { code: "unimplemented", executed: "no", status: { number: -32601 } },
     multicall: false,
     // An empty array is all that it has for an empty struct.
@@ -268,14 +278,17 @@ const languages: readonly Language[] = [
 
 for (const language of languages) {
   describeWith(language.needs, `XML-RPC with ${language.name}`, () => {
-    it.skipIf(language.prints.length === 0)("its client calls a farcall server", async () => {
-      await using server = await farcallServer();
-      const [command, args] = await language.client(server.url);
-      const { lines, stderr, code } = await run(command, args);
-      expect(stderr).toBe("");
-      expect(lines).toEqual(language.prints);
-      expect(code).toBe(0);
-    });
+    const { client: program } = language;
+    if (program !== undefined) {
+      it("its client calls a farcall server", async () => {
+        await using server = await farcallServer();
+        const [command, args] = await program.start(server.url);
+        const { lines, stderr, code } = await run(command, args);
+        expect(stderr).toBe("");
+        expect(lines).toEqual(program.prints);
+        expect(code).toBe(0);
+      });
+    }
 
     it("a farcall client calls its server, one call after another and many at once", async () => {
       await using server = await language.serve();

@@ -3,8 +3,8 @@ import type { ExchangeHandler, ExchangeListener, ExchangeResponse, ServedExchang
 import { type ExchangeAddress, formatExchangeAddress } from "../net/exchange-address.js";
 import type { ArrivingBody, ExchangeLoad } from "../net/exchange-limits.js";
 import { encodeHttpResponse, HttpRequestReader, httpContinue } from "../net/http1.js";
-import { inflateBody, isEncoded, tooLarge } from "../net/inflate.js";
-import { RequestError, type RequestHead, type RequestReader } from "../net/request-reader.js";
+import { inflateBody, isEncoded } from "../net/inflate.js";
+import { RequestError, type RequestHead, type RequestReader, tooLarge } from "../net/request-reader.js";
 import { encodeCgiResponse, ScgiRequestReader } from "../net/scgi.js";
 import type { Stream, StreamLayer } from "../net/stream.js";
 import { listenTcp } from "../net/tcp.js";
@@ -26,7 +26,7 @@ interface Wire {
 }
 
 const http: Wire = {
-  reader: ({ limits }) => new HttpRequestReader(limits.headersSizeMax),
+  reader: ({ limits }) => new HttpRequestReader(limits.headersSizeMax, limits.bodySizeMax),
   encode: encodeHttpResponse,
 };
 

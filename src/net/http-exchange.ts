@@ -5,9 +5,9 @@ import type { LocalPeer, TlsPeer } from "../model/index.js";
 import { formatIpAddress } from "./address.js";
 import type { ExchangeHandler, ExchangeResponse, ServedExchange } from "./exchange.js";
 import type { ArrivingBody, ExchangeLoad } from "./exchange-limits.js";
-import { inflateBody, isEncoded, tooLarge } from "./inflate.js";
+import { inflateBody, isEncoded } from "./inflate.js";
 import type { CredentialReader } from "./peer-credentials.js";
-import { RequestError } from "./request-reader.js";
+import { RequestError, tooLarge } from "./request-reader.js";
 import { peerOf } from "./tls.js";
 
 // One request to somebody else's server over Node's `http`: its body is read within bounds, and its answer written. The

@@ -1,6 +1,6 @@
 import { METHODS, STATUS_CODES } from "node:http";
 import type { ExchangeResponse } from "./exchange.js";
-import { RequestError, type RequestEvent, type RequestHead, type RequestReader } from "./request-reader.js";
+import { RequestError, type RequestEvent, type RequestHead, type RequestReader, tooLarge } from "./request-reader.js";
 
 // HTTP/1.1 and 1.0 at the server's end (RFC 9112): requests that arrive in pieces, and the heads of responses. Strict
 // where leniency has let requests be smuggled past proxies: lines end in CRLF, a length is digits and stands once, a length and a
@@ -54,6 +54,7 @@ type State = "head" | "length" | "chunk-size" | "chunk" | "chunk-end" | "trailer
 /** Reads the requests of one connection, one after another. */
 export class HttpRequestReader implements RequestReader {
   readonly #headersSizeMax: number;
+  readonly #bodySizeMax: number;
   #bytes: Buffer = none;
   #at = 0;
   /** Up to where the end of the head was looked for. */
@@ -63,8 +64,10 @@ export class HttpRequestReader implements RequestReader {
   #left = 0;
   #trailersSize = 0;
 
-  constructor(headersSizeMax: number) {
+  /** @param bodySizeMax above which a chunk is refused before it comes; a length is its reader's business */
+  constructor(headersSizeMax: number, bodySizeMax: number = Number.POSITIVE_INFINITY) {
     this.#headersSizeMax = headersSizeMax;
+    this.#bodySizeMax = bodySizeMax;
   }
 
   get unread(): number {
@@ -197,6 +200,7 @@ export class HttpRequestReader implements RequestReader {
     const size = /^([0-9A-Fa-f]{1,12})(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(line)?.[1];
     if (size === undefined) throw bad("a chunk without a size");
     this.#left = Number.parseInt(size, 16);
+    if (this.#left > this.#bodySizeMax) throw tooLarge(this.#bodySizeMax);
     this.#state = this.#left === 0 ? "trailers" : "chunk";
     return this.read();
   }

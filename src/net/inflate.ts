@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
-import { RequestError } from "./request-reader.js";
+import { RequestError, tooLarge } from "./request-reader.js";
 
 const unzip = { gzip: promisify(gunzip), "x-gzip": promisify(gunzip), deflate: promisify(inflate) } as const;
 
@@ -25,8 +25,4 @@ export async function inflateBody(body: Uint8Array, encoding: string, sizeMax: n
     if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(sizeMax);
     throw new RequestError(400, `the body is not ${name}`);
   }
-}
-
-export function tooLarge(sizeMax: number): RequestError {
-  return new RequestError(413, `the body is larger than ${sizeMax} bytes (bodySizeMax)`);
 }

@@ -44,3 +44,8 @@ export class RequestError extends Error {
     this.status = status;
   }
 }
+
+/** A body over the limit, wherever that is found. */
+export function tooLarge(sizeMax: number): RequestError {
+  return new RequestError(413, `the body is larger than ${sizeMax} bytes (bodySizeMax)`);
+}

@@ -1,3 +1,4 @@
+import { XmlRpcDecodeError } from "../codec/error.js";
 import type { DecodedResponse } from "../codec/message.js";
 import { ResponseDecoder } from "../codec/message.js";
 import { type Settings, withCharset } from "../codec/options.js";
@@ -102,6 +103,12 @@ export class Attempt {
       if (this.#firstSize < shownBytes) this.#first.push(chunk);
       this.#firstSize += chunk.length;
       return this.received <= drainedBytes;
+    }
+    const claimed = Number(this.head?.headers["content-length"]);
+    if (claimed > settings.documentSizeMax) {
+      const text = `the answer says that it has ${claimed} bytes, more than documentSizeMax, ${settings.documentSizeMax}`;
+      this.#trouble = new XmlRpcDecodeError("limit", text);
+      return false;
     }
     try {
       this.#decoder ??= new ResponseDecoder(withCharset(settings, charsetOf(this.contentType)));

@@ -31,10 +31,17 @@ export function limitProblem(limit: unknown, least = 1, most: number = Number.PO
   return `must be a number ${range}, not ${String(limit)}`;
 }
 
-/** What is wrong with a guarantee that a call asks for. */
-export function semanticsProblem(declared: Semantics, asked: Semantics): string | undefined {
-  if (narrows(declared, asked)) return undefined;
-  return `the contract declares ${declared}, which ${asked} would widen`;
+/**
+ * What is wrong with a guarantee that a call asks for; undefined when nothing is.
+ *
+ * @param by who declares the other one
+ */
+export function semanticsProblem(
+  declared: Semantics,
+  asked: Semantics,
+  by = "the contract declares",
+): string | undefined {
+  return narrows(declared, asked) ? undefined : `${by} ${declared}, which ${asked} would widen`;
 }
 
 export function traceparentProblem(traceparent: string | undefined): string | undefined {

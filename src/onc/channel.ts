@@ -1,4 +1,13 @@
-import { limitProblem } from "../call/call-options.js";
+import {
+  checkTimeout,
+  connectTimeoutMsDefault,
+  limitProblem,
+  listenTo,
+  semanticsProblem,
+  timeoutMsDefault,
+  timeoutProblem,
+  traceparentProblem,
+} from "../call/call-options.js";
 import { hedgeProblem } from "../call/hedge.js";
 import { mayPass, RetryPolicy, retryProblem } from "../call/retry.js";
 import type { RetransmitOptions } from "../call/round-trip.js";
@@ -14,10 +23,8 @@ import {
   type ClientStats,
   type HedgeOptions,
   type Hedging,
-  isTraceparent,
   type NarrowedBy,
   type Narrowing,
-  narrows,
   oneWayGuarantee,
   type Resolver,
   type RetryOptions,
@@ -26,7 +33,6 @@ import {
   type Semantics,
   type ServerGuarantee,
   type Settlement,
-  type Signal,
   type Timeline,
 } from "../model/index.js";
 import { type Address, isDatagram, type Network, nameIn, parseAddress, type StreamLayer } from "../net/index.js";
@@ -50,19 +56,10 @@ import { guaranteeOf, plainGuarantee, sessionOf, sessionProblem } from "./sessio
 import { ClntStat, clntStatus } from "./status.js";
 import type { StreamUpgrade } from "./upgrade.js";
 
-/** Milliseconds a call takes at most, as in C. */
-export const timeoutMsDefault = 25_000;
-
-/** Milliseconds an attempt to connect takes at most, name look-up included. */
-export const connectTimeoutMsDefault = 5_000;
-
-/** The longest timeout: what a 32-bit timer can wait, some 24 days. Longer is a mistake more often than a wish. */
-export const timeoutMsMax: number = 2 ** 31 - 1;
-
 export interface OncClientOptions extends CallbackServingOptions {
-  /** Milliseconds a call takes at most unless it says otherwise; default {@link timeoutMsDefault}. */
+  /** Milliseconds a call takes at most unless it says otherwise; default 25,000, as in C. */
   readonly timeoutMs?: number | undefined;
-  /** Milliseconds an attempt to connect takes at most; default {@link connectTimeoutMsDefault}. */
+  /** Milliseconds an attempt to connect takes at most; default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** Who calls; default AUTH_NONE. */
   readonly auth?: ClientAuth | undefined;
@@ -392,13 +389,12 @@ export class OncChannel {
     if (badTimeout !== undefined) return refuse("invalid-argument", `timeoutMs ${badTimeout}`);
     const hedge: HedgeOptions | false | undefined = options.hedge;
     const bad =
-      semanticsProblem(target, semantics, this.#session) ??
+      guaranteeProblem(target, semantics, this.#session) ??
       retryProblem(options.retry ?? {}) ??
       (hedge === undefined || hedge === false ? undefined : hedgeProblem(hedge, semantics));
     if (bad !== undefined) return refuse("invalid-argument", bad);
-    if (traceparent !== undefined && !isTraceparent(traceparent)) {
-      return refuse("invalid-argument", `traceparent ${JSON.stringify(traceparent)} is not one of W3C Trace Context`);
-    }
+    const badTrace = traceparentProblem(traceparent);
+    if (badTrace !== undefined) return refuse("invalid-argument", badTrace);
     const signals = [options.signal, context?.signal].filter((signal) => signal !== undefined);
     const fired = signals.find((signal) => signal.aborted);
     if (fired !== undefined) return refuse("cancelled", "cancelled by its caller", fired.reason);
@@ -407,7 +403,7 @@ export class OncChannel {
       const retry = options.retry === undefined ? undefined : this.retry.narrowed(options.retry);
       const life = { semantics, startedAt, deadline, record, traceparent, retry, hedge };
       const call = new ClientCall(target, args, life, resolve, reject);
-      if (signals.length > 0) call.release = listen(signals, (reason) => drive.cancel(call, reason));
+      if (signals.length > 0) call.release = listenTo(signals, (reason) => drive.cancel(call, reason));
       drive.start(call);
     });
   }
@@ -563,41 +559,18 @@ function firstXid({ randomBytes }: Machine): number {
   return new DataView(buffer, byteOffset).getUint32(0);
 }
 
-function checkTimeout(ms: number, name: string): number {
-  const problem = timeoutProblem(ms);
-  if (problem !== undefined) throw new RpcError("invalid-argument", `${name} ${problem}`, { executed: "no" });
-  return ms;
-}
-
-function timeoutProblem(ms: number): string | undefined {
-  if (ms > 0 && ms <= timeoutMsMax) return undefined;
-  return `must be a number of milliseconds from above 0 to ${timeoutMsMax}, not ${ms}`;
-}
-
-function semanticsProblem(
+/** What is wrong with a guarantee that a call asks for. */
+function guaranteeProblem(
   { semantics: declared, narrowed, oneWay }: CallTarget,
   asked: Semantics,
   session: SessionClient | undefined,
 ): string | undefined {
   if (oneWay === true && asked !== declared) return oneWayGuarantee(asked);
-  if (!narrows(declared, asked)) {
-    const by = narrowed === true ? "this client is narrowed to" : "the contract declares";
-    return `${by} ${declared}, which ${asked} would widen`;
-  }
+  const by = narrowed === true ? "this client is narrowed to" : undefined;
+  const bad = semanticsProblem(declared, asked, by);
+  if (bad !== undefined) return bad;
   if (asked === "exactly-once" && session === undefined) {
     return 'exactly-once needs a session, and this client has session "off"';
   }
   return undefined;
-}
-
-/** @returns what takes the listeners away again */
-function listen(signals: readonly Signal[], onAbort: (reason: unknown) => void): () => void {
-  const removers = signals.map((signal) => {
-    const listener = (): void => onAbort(signal.reason);
-    signal.addEventListener("abort", listener, { once: true });
-    return () => signal.removeEventListener("abort", listener);
-  });
-  return () => {
-    for (const remove of removers) remove();
-  };
 }

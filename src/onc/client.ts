@@ -34,7 +34,7 @@ export async function connectOnc<C, const N extends Narrowing<C> = Record<never,
 ): Promise<Client<NarrowedBy<C, N>>> {
   const targets = targetsOf(service, options as ProcedureOptions);
   // A client that must not connect again has nothing to gain from a session.
-  const session = options.session ?? (options.reconnect === false ? "off" : "auto");
+  const session = options.session ?? (options.reconnect === false && options.order === undefined ? "off" : "auto");
   const { balance } = options;
   if (balance !== undefined && balance !== "round-robin" && balance !== "least-pending") {
     const text = `balance must be "round-robin" or "least-pending", not ${JSON.stringify(balance)}`;

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { farcall, nameOf, rivals } from "../../crash-table/contenders.js";
 import { crash, type Seen } from "../../crash-table/experiment.js";
 import { heading } from "../../crash-table/table.js";
-import { timeoutMsDefault } from "../../src/onc/channel.js";
+import { timeoutMsDefault } from "../../src/call/call-options.js";
 import { buildChild } from "../support/children.js";
 
 // The rivals' rows are what `npm run crash-table` found; farcall's own is tried here, with a shorter deadline.

@@ -207,7 +207,9 @@ describe("a client with many calls", () => {
     const bytes = new Uint8Array(256 * KB);
     const count = 400;
     for (const queueBytesMax of [2 * count * bytes.length, 8 * MB]) {
-      await using client = await connect(SinkV1, "memory://sink", { network, session: "require", queueBytesMax });
+      // On a slow machine this takes longer than a peer is trusted without being asked.
+      const options = { network, session: "require", queueBytesMax, probeAfterMs: 600_000 } as const;
+      await using client = await connect(SinkV1, "memory://sink", options);
       const ends = await Promise.all(
         Array.from({ length: count }, () =>
           client.take(bytes).catch(({ code, executed }: RpcError) => `${code} ${executed}`),
@@ -217,6 +219,19 @@ describe("a client with many calls", () => {
       expect(kinds).toEqual(new Set(queueBytesMax > 8 * MB ? [bytes.length] : [bytes.length, "busy no"]));
       expect(client.$stats()).toMatchObject({ pending: 0, queued: 0, queuedBytes: 0, connects: 1 });
     }
+  });
+
+  it("holds no more of what waits for its session than the bound says, and keeps it as it was", async () => {
+    await using peer = await startSilent();
+    await using client = await connect(SinkV1, peer.address, { timeoutMs: 1_500, queueBytesMax: MB });
+    const bytes = new Uint8Array(256 * KB);
+    const held = [1, 2, 3].map(() => failure(client.take(bytes)));
+    const refused = await Promise.all([failure(client.take(bytes)), failure(client.take("x" as never))]);
+    expect(refused.map(({ code, executed }) => `${code} ${executed}`)).toEqual(["busy no", "invalid-argument no"]);
+    const { queued, queuedBytes } = client.$stats();
+    expect({ queued, queuedBytes }).toEqual({ queued: 3, queuedBytes: 3 * (bytes.length + 4) });
+    expect((await Promise.all(held)).map(({ code }) => code)).toEqual(Array(3).fill("deadline-exceeded"));
+    expect(client.$stats()).toMatchObject({ queued: 0, queuedBytes: 0 });
   });
 
   it("refuses as busy what exceeds its pending calls: executed no", async () => {

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/call/call-options.js";
 import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
 import { retryAttempts, retryBudgetDefaults } from "../../src/call/retry.js";
 import { callbacksPerCallerMax } from "../../src/onc/callback-channel.js";
 import { callbackLimits } from "../../src/onc/callback-server.js";
-import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/onc/channel.js";
 import {
   reservedCallSizeMax,
   runningBytesMax,

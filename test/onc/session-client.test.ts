@@ -9,7 +9,7 @@ import {
 } from "farcall";
 import { type OncService, oncProgram } from "farcall/onc";
 import { MemoryReplyStore } from "farcall/store";
-import { string, uint, type XdrCodec } from "farcall/xdr";
+import { nothing, opaque, string, uint, type XdrCodec } from "farcall/xdr";
 import { afterEach, describe, expect, it } from "vitest";
 import { MemoryNetwork } from "../../src/net/index.js";
 import type { Stream } from "../../src/net/stream.js";
@@ -121,6 +121,24 @@ function world(network: CutNetwork = new CutNetwork()): World {
 /** A store that outlives the servers that use it. */
 function lasting(clock: HandClock): MemoryReplyStore {
   return Object.assign(new MemoryReplyStore({ now: () => clock.now() }), { durable: true, shared: true });
+}
+
+const ScribeV1 = oncProgram<{ write: Procedure<[text: Uint8Array], void, "at-least-once"> }>({
+  name: "SCRIBE",
+  program: 0x2000_0b09,
+  version: 1,
+  procedures: {
+    write: { number: 1, name: "WRITE", args: [opaque()], result: nothing, semantics: "at-least-once" },
+  },
+});
+
+/** A buffer that its owner uses again, and what the server gets of it. */
+function scribe(): { given: Uint8Array; log: string[]; serve: (server: Server) => void } {
+  const log: string[] = [];
+  const serve = (server: Server): void => {
+    server.export(ScribeV1, { write: (text) => void log.push(text.join()) });
+  };
+  return { given: new Uint8Array([1, 2, 3]), log, serve };
 }
 
 /** How a call that is not waited for yet will have ended. */
@@ -313,6 +331,37 @@ describe("a call in a session", () => {
     expect(signal("timed")?.aborted).toBe(true);
     expect(await timed).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
     for (const { finish } of waiting.values()) finish("");
+  });
+
+  it("is made with the arguments that it was given, whatever their owner does with them while it waits", async () => {
+    const { start, clock, network } = world();
+    const { given, log, serve } = scribe();
+    serve(await start());
+    const scribbler = await connect(ScribeV1, "memory://bank", { machine: machineWith(clock), network });
+    cleanups.push(() => scribbler.$close());
+    const call = scribbler.write(given);
+    given.fill(9);
+    await call;
+    expect(log).toEqual(["1,2,3"]);
+  });
+
+  it("is made with them again, when its session is gone and it moves to another", async () => {
+    const { start, clock, network } = world();
+    const store = lasting(clock);
+    const { given, log, serve } = scribe();
+    const first = await start({ replyCache: { store } });
+    serve(first);
+    const scribbler = await connect(ScribeV1, "memory://bank", { machine: machineWith(clock), network });
+    cleanups.push(() => scribbler.$close());
+    await scribbler.write(given);
+    network.cut();
+    await first.close({ drainMs: 0 });
+    serve(await start({ replyCache: { store } }));
+    const calls = [scribbler.write(given), scribbler.write(given, { semantics: "maybe" })];
+    given.fill(9);
+    await clock.pass(5_000);
+    await Promise.all(calls);
+    expect(log).toEqual(["1,2,3", "1,2,3", "1,2,3"]);
   });
 
   it("that nobody acknowledges by another call is acknowledged soon", async () => {

@@ -4,7 +4,7 @@ import type { Identified } from "../../call/pending.js";
 import type { RetryPolicy } from "../../call/retry.js";
 import type { CallRecord } from "../../call/steps.js";
 import type { HedgeOptions, RpcError, RpcErrorCode, RpcErrorDetails, Semantics } from "../../model/index.js";
-import { nothing, type XdrCodec } from "../../xdr/index.js";
+import { nothing, type XdrCodec, type XdrWriter } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
 import type { ClientSeat } from "../session/client-session.js";
@@ -90,8 +90,11 @@ export class ClientCall extends Evidence implements Identified {
   link: object | undefined = undefined;
   /** The encoded message, where the call is queued or may be sent again. */
   message: Uint8Array | undefined = undefined;
-  /** Where the arguments begin in `message`. */
+  /** Where the arguments begin in `message`; in a session, what the session says of the call comes first, so long. */
   argsAt = 0;
+  headSize = 0;
+  /** Its own arguments as they were when it was made, where it waited for a session or moves to another one. */
+  body: Uint8Array | undefined = undefined;
   /** How often it was tried: sent anew, or found without a connection. */
   attempts = 0;
   /** How the last attempt failed, of a call that is tried again. */
@@ -132,6 +135,12 @@ export class ClientCall extends Evidence implements Identified {
     this.hedge = hedge === undefined || hedge === false || !this.repeatable ? undefined : new Hedge(hedge);
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Writes its own arguments. */
+  writeArgs(w: XdrWriter): void {
+    if (this.body === undefined) this.target.args.encode(w, this.args);
+    else w.bytes(this.body);
   }
 
   /** Whether the guarantee lets the client send it again although it may have run. */

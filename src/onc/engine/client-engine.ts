@@ -32,6 +32,8 @@ export interface ClientEngineOptions {
   readonly peer: string;
   /** Most pending calls; default {@link pendingCallsMax}. */
   readonly pendingCallsMax?: number | undefined;
+  /** Most bytes that wait to be sent; default {@link queueBytesMax}. */
+  readonly queueBytesMax?: number | undefined;
   /** How calls are tried again; default: a policy with all its defaults. */
   readonly retryPolicy?: RetryPolicy | undefined;
 }
@@ -59,6 +61,10 @@ export abstract class ClientEngine {
   protected retransmissions = 0;
   protected strayReplies = 0;
   protected readonly retry: RetryPolicy;
+  protected readonly queueBytesMax: number;
+  /** Bytes of calls that wait for the connection, or for the peer to read; and of the arguments of those for a session. */
+  protected queueBytes = 0;
+  protected heldBytes = 0;
   /** When the first of the calls that are to be sent again is due. */
   #wakeDue = Number.POSITIVE_INFINITY;
   readonly #header = new ReplyHeader();
@@ -73,12 +79,18 @@ export abstract class ClientEngine {
     this.peer = options.peer;
     this.pending = new PendingTable(options.firstXid);
     this.#pendingMax = options.pendingCallsMax ?? pendingCallsMax;
+    this.queueBytesMax = options.queueBytesMax ?? queueBytesMax;
     this.retry = options.retryPolicy ?? new RetryPolicy();
   }
 
   /** How many calls have not ended; what the session itself asks is nobody's call. */
   get pendingCalls(): number {
     return this.pending.size - this.#sessionCalls.size;
+  }
+
+  /** Calls that wait for the session to be opened, or for places in it. */
+  protected get heldCalls(): number {
+    return this.#session?.waiting ?? 0;
   }
 
   /** Whether calls wait for the session to be opened, or for places in it. */
@@ -128,6 +140,8 @@ export abstract class ClientEngine {
   #transmit(call: ClientCall): void {
     try {
       this.submit(call);
+      // One copy of the arguments is enough.
+      if (call.body !== undefined && call.message !== undefined) call.body = undefined;
     } catch (error) {
       this.#refuseArguments(call, error);
     }
@@ -153,6 +167,10 @@ export abstract class ClientEngine {
         this.#admit(call);
       },
       transmit: (call) => this.#transmit(call),
+      hold: (call) => this.#hold(call),
+      release: ({ body }) => {
+        this.heldBytes -= body?.length ?? 0;
+      },
       post: (target, args) => this.#post(target, args),
       detach: (call) => this.#detach(call),
       renumber: (call) => {
@@ -170,9 +188,41 @@ export abstract class ClientEngine {
   /** The call is not to be found where it was queued or sent any more, but goes on. */
   #detach(call: ClientCall): void {
     this.forget(call);
+    // Whatever its owner did with the arguments since: a protected message alone cannot be read again.
+    if (call.message !== undefined && this.auth.wrapArgs === undefined)
+      call.body ??= call.message.subarray(call.argsAt + call.headSize);
     call.link = undefined;
     call.message = undefined;
     call.retransmitAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** A call waits for a session: its arguments are kept as they are now, within the bound of what may wait. */
+  #hold(call: ClientCall): boolean {
+    if (call.body === undefined && call.target.args.shapes.length > 0) {
+      const w = new XdrWriter();
+      try {
+        call.target.args.encode(w, call.args);
+      } catch (error) {
+        this.#refuseArguments(call, error);
+        return false;
+      }
+      call.body = w.take();
+    }
+    const size = call.body?.length ?? 0;
+    if (this.queueBytes + this.heldBytes + size > this.queueBytesMax) {
+      this.refuseQueued(call);
+      return false;
+    }
+    this.heldBytes += size;
+    return true;
+  }
+
+  /** No more may wait. */
+  protected refuseQueued(call: ClientCall): void {
+    const waiting = this.queueBytes + this.heldBytes;
+    this.fail(call, this.now, "busy", `${waiting} bytes wait to be sent already (queueBytesMax)`, {
+      status: clntStatus(ClntStat.RPC_CANTSEND),
+    });
   }
 
   /** Makes a one-way call, if it can be sent at once. */
@@ -339,7 +389,7 @@ export abstract class ClientEngine {
   }
 
   #encodeBody(w: XdrWriter, call: ClientCall): void {
-    if (call.seat === undefined) call.target.args.encode(w, call.args);
+    if (call.seat === undefined) call.writeArgs(w);
     else this.#session?.writeCall(w, call, call.seat);
   }
 
@@ -373,7 +423,8 @@ export abstract class ClientEngine {
    * not: it can be written again, where arguments may have been changed by their owner meanwhile.
    */
   protected keeps(call: ClientCall): boolean {
-    return (call.repeatable || this.auth.epoch > 0) && call.target.args.shapes.length > 0;
+    const { repeatable, seat, target } = call;
+    return (repeatable || seat !== undefined || this.auth.epoch > 0) && target.args.shapes.length > 0;
   }
 
   /** The message of a call that was sent, if it can be sent again. */

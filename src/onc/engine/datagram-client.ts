@@ -3,7 +3,7 @@ import { type RetransmitOptions, RoundTrip } from "../../call/round-trip.js";
 import { XdrWriter } from "../../xdr/index.js";
 import { ClntStat, clntStatus } from "../status.js";
 import type { AttemptFailure, ClientCall } from "./client-call.js";
-import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
+import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
 
 /** The largest message sent in a datagram unless a user says otherwise: what UDP over IPv4 can carry. */
 export const datagramSizeMax = 65_507;
@@ -19,7 +19,6 @@ export interface DatagramClientOptions extends ClientEngineOptions {
   readonly retransmit?: RetransmitOptions | undefined;
   /** Most calls on their way at once; default {@link datagramWindow}. */
   readonly datagramWindow?: number | undefined;
-  readonly queueBytesMax?: number | undefined;
 }
 
 /**
@@ -32,10 +31,8 @@ export class DatagramClientEngine extends ClientEngine {
 
   readonly #writer: XdrWriter;
   readonly #window: number;
-  readonly #queueBytesMax: number;
   /** Calls that wait for the window, with their messages. */
   readonly #queue = new Set<ClientCall>();
-  #queuedBytes = 0;
   /** Calls on their way, and the bytes of the message of each. */
   readonly #flying = new Map<ClientCall, number>();
   #flyingBytes = 0;
@@ -46,20 +43,19 @@ export class DatagramClientEngine extends ClientEngine {
     this.#writer = new XdrWriter({ sizeMax: options.datagramSizeMax ?? datagramSizeMax });
     this.#roundTrip = new RoundTrip(options.retransmit);
     this.#window = options.datagramWindow ?? datagramWindow.calls;
-    this.#queueBytesMax = options.queueBytesMax ?? queueBytesMax;
   }
 
   /** Whether a producer should wait before it calls again. */
   get full(): boolean {
-    return this.#queuedBytes * 2 > this.#queueBytesMax || this.sessionFull;
+    return (this.queueBytes + this.heldBytes) * 2 > this.queueBytesMax || this.sessionFull;
   }
 
   get stats(): ClientEngine["stats"] {
     return {
       calls: this.calls,
       pending: this.pendingCalls,
-      queued: this.#queue.size,
-      queuedBytes: this.#queuedBytes,
+      queued: this.#queue.size + this.heldCalls,
+      queuedBytes: this.queueBytes + this.heldBytes,
       retransmissions: this.retransmissions,
       strayReplies: this.strayReplies,
       roundTripMs: this.#roundTrip.smoothedMs,
@@ -78,14 +74,12 @@ export class DatagramClientEngine extends ClientEngine {
     if (this.#queue.size === 0 && this.#hasRoom(message.length)) {
       if (call.repeatable || this.keeps(call)) call.message = message;
       this.#send(call, message, this.now);
-    } else if (this.#queuedBytes + message.length > this.#queueBytesMax) {
-      this.fail(call, this.now, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
-        status: clntStatus(ClntStat.RPC_CANTSEND),
-      });
+    } else if (this.queueBytes + message.length > this.queueBytesMax) {
+      this.refuseQueued(call);
     } else {
       call.message = message;
       this.#queue.add(call);
-      this.#queuedBytes += message.length;
+      this.queueBytes += message.length;
     }
   }
 
@@ -108,7 +102,7 @@ export class DatagramClientEngine extends ClientEngine {
       const message = call.message as Uint8Array;
       if (!this.#hasRoom(message.length)) return;
       this.#queue.delete(call);
-      this.#queuedBytes -= message.length;
+      this.queueBytes -= message.length;
       if (!call.repeatable && !this.keeps(call)) call.message = undefined;
       this.#send(call, message, now);
     }
@@ -152,7 +146,7 @@ export class DatagramClientEngine extends ClientEngine {
     }
     if (this.#queue.size === 0 && this.#hasRoom(message.length)) return this.#send(call, message, now);
     this.#queue.add(call);
-    this.#queuedBytes += message.length;
+    this.queueBytes += message.length;
   }
 
   protected forget(call: ClientCall): void {
@@ -161,7 +155,7 @@ export class DatagramClientEngine extends ClientEngine {
       this.#flying.delete(call);
       this.#flyingBytes -= size;
     } else if (this.#queue.delete(call)) {
-      this.#queuedBytes -= call.message?.length ?? 0;
+      this.queueBytes -= call.message?.length ?? 0;
     }
   }
 

@@ -59,6 +59,10 @@ export interface SessionPort {
   post(target: CallTarget, args: readonly unknown[]): void;
   /** Whether the network may deliver what was sent once twice: then an answer to one copy says nothing about the other. */
   readonly doubles: boolean;
+  /** Keeps the arguments of a call that waits, or ends it when they are none or too much; says whether it waits. */
+  hold(call: ClientCall): boolean;
+  /** The call does not wait any more. */
+  release(call: ClientCall): void;
   /** Takes a call that goes on from where it was queued or sent. */
   detach(call: ClientCall): void;
   /** Gives a detached call another xid: late answers to the one it had are not for it any more. */
@@ -168,6 +172,11 @@ export class SessionClient {
     return this.#waiting.size > 0;
   }
 
+  /** How many calls wait to be made. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** What the server gives; undefined without a session. */
   get facts(): OpenOk | undefined {
     return this.#state === "open" ? this.#session?.facts : undefined;
@@ -185,7 +194,8 @@ export class SessionClient {
     if (this.#state === "none" && this.#port.now >= this.#noneUntil) this.#state = "idle";
     switch (this.#state) {
       case "open":
-        this.#seat(call);
+        // Behind those that wait already.
+        if (this.#waiting.size > 0 || !this.#seat(call)) this.#wait(call);
         return true;
       case "none":
         return this.#refusesPlain(call);
@@ -194,8 +204,8 @@ export class SessionClient {
         return true;
       case "idle":
       case "opening":
-        this.#waiting.add(call);
-        if (this.#state === "idle") this.#open();
+        this.#wait(call);
+        if (this.#state === "idle" && this.#waiting.size > 0) this.#open();
         return true;
     }
   }
@@ -218,30 +228,33 @@ export class SessionClient {
     return true;
   }
 
-  #seat(call: ClientCall): void {
+  /** Gives a call its place, or ends it; says whether there was one. */
+  #seat(call: ClientCall): boolean {
     const session = this.#session as ClientSession;
     if (call.semantics === "exactly-once" && !session.facts.transactional) {
-      return this.#port.fail(
-        call,
-        refusal("the server's store of replies has no transactions, which exactly-once needs"),
-      );
+      this.#port.fail(call, refusal("the server's store of replies has no transactions, which exactly-once needs"));
+      return true;
     }
     const seat = session.seat();
-    if (seat === undefined) {
-      this.#waiting.add(call);
-      return;
-    }
+    if (seat === undefined) return false;
+    this.#waitNoMore(call);
     call.seat = seat;
     this.#port.transmit(call);
+    return true;
+  }
+
+  #wait(call: ClientCall): void {
+    if (this.#port.hold(call)) this.#waiting.add(call);
+  }
+
+  #waitNoMore(call: ClientCall): void {
+    if (this.#waiting.delete(call)) this.#port.release(call);
   }
 
   /** Gives places to those that wait, as far as there are any. */
   #seatWaiting(): void {
     for (const call of this.#waiting) {
-      if (this.#state !== "open") return;
-      this.#waiting.delete(call);
-      this.#seat(call);
-      if (this.#waiting.has(call)) return;
+      if (this.#state !== "open" || !this.#seat(call)) return;
     }
   }
 
@@ -251,7 +264,8 @@ export class SessionClient {
    */
   writeCall(w: XdrWriter, call: ClientCall, seat: ClientSeat): void {
     const { session, lane, sequence } = seat;
-    const { program, version, procedure, args } = call.target;
+    const { program, version, procedure } = call.target;
+    const from = w.position;
     lane.told = lane.acknowledged;
     w.bytes(session.facts.session);
     w.uint32(lane.number);
@@ -267,13 +281,14 @@ export class SessionClient {
     w.uint32(procedure);
     w.uint32(0);
     const at = w.position;
-    args.encode(w, call.args);
+    call.headSize = at - from;
+    call.writeArgs(w);
     w.patchUint32(at - 4, w.position - at);
   }
 
   /** The call has ended. If it was answered the server need not remember it any more. */
   ended(call: ClientCall): void {
-    this.#waiting.delete(call);
+    this.#waitNoMore(call);
     this.#questions.delete(call);
     const { seat } = call;
     if (seat === undefined) return;
@@ -584,7 +599,7 @@ export class SessionClient {
     this.#noneUntil = this.#port.now + forMs;
     this.#tellOpen();
     for (const call of [...this.#waiting]) {
-      this.#waiting.delete(call);
+      this.#waitNoMore(call);
       if (!this.#refusesPlain(call)) this.#port.transmit(call);
     }
   }

@@ -5,7 +5,7 @@ import { XdrWriter } from "../../xdr/index.js";
 import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
 import { type AttemptFailure, type CallTarget, ClientCall, inOrder, nullTarget } from "./client-call.js";
-import { ClientEngine, type ClientEngineOptions, queueBytesMax } from "./client-engine.js";
+import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
 import { Outbox, outboxFlushBytes } from "./outbox.js";
 import { isCall, refuseCall } from "./reverse.js";
 
@@ -16,7 +16,6 @@ export const probeAfterMs = 5_000;
 export const probeTimeoutMs = 10_000;
 
 export interface StreamClientOptions extends ClientEngineOptions {
-  readonly queueBytesMax?: number | undefined;
   readonly recordSizeMax?: number | undefined;
   readonly fragmentsMax?: number | undefined;
   readonly probeAfterMs?: number | undefined;
@@ -65,8 +64,6 @@ export class StreamClientEngine extends ClientEngine {
   link: StreamLink | undefined;
 
   readonly #queue = new Set<ClientCall>();
-  #queuedBytes = 0;
-  readonly #queueBytesMax: number;
   readonly #scratch = new XdrWriter();
   /** Where the messages lie that may be sent again. */
   readonly #slab = new Slab();
@@ -78,7 +75,6 @@ export class StreamClientEngine extends ClientEngine {
   constructor(options: StreamClientOptions) {
     super(options);
     this.#options = options;
-    this.#queueBytesMax = options.queueBytesMax ?? queueBytesMax;
     this.#probeAfter = options.probeAfterMs ?? probeAfterMs;
     this.#probeTimeout = options.probeTimeoutMs ?? probeTimeoutMs;
   }
@@ -88,20 +84,20 @@ export class StreamClientEngine extends ClientEngine {
   }
 
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.queueBytes;
   }
 
   /** Whether a producer should wait before it calls again. */
   get full(): boolean {
-    return this.#queuedBytes * 2 > this.#queueBytesMax || this.sessionFull;
+    return (this.queueBytes + this.heldBytes) * 2 > this.queueBytesMax || this.sessionFull;
   }
 
   get stats(): ClientEngine["stats"] {
     return {
       calls: this.calls,
       pending: this.pendingCalls,
-      queued: this.#queue.size,
-      queuedBytes: this.#queuedBytes,
+      queued: this.#queue.size + this.heldCalls,
+      queuedBytes: this.queueBytes + this.heldBytes,
       retransmissions: this.retransmissions,
       strayReplies: this.strayReplies,
       roundTripMs: undefined,
@@ -149,15 +145,13 @@ export class StreamClientEngine extends ClientEngine {
     scratch.reset();
     this.encodeCall(scratch, call);
     const size = scratch.position;
-    if (this.#queuedBytes + size > this.#queueBytesMax) {
+    if (this.queueBytes + size > this.queueBytesMax) {
       // Not an encoding error: the call is refused as busy, by way of the same door.
-      this.fail(call, this.now, "busy", `${this.#queuedBytes} bytes wait to be sent already (queueBytesMax)`, {
-        status: clntStatus(ClntStat.RPC_CANTSEND),
-      });
+      this.refuseQueued(call);
       return;
     }
     call.message = scratch.take();
-    this.#queuedBytes += size;
+    this.queueBytes += size;
     this.#queue.add(call);
   }
 
@@ -186,14 +180,14 @@ export class StreamClientEngine extends ClientEngine {
     (call.link as StreamLink | undefined)!.waiting--;
     call.link = undefined;
     call.message = this.reencode(this.#scratch, call, call.message);
-    this.#queuedBytes += call.message.length;
+    this.queueBytes += call.message.length;
     this.#queue.add(call);
   }
 
   protected again(call: ClientCall, now: number): void {
     if (call.link !== undefined) return this.#hedge(call.link as StreamLink, call, now);
     if (this.#queue.has(call)) return;
-    this.#queuedBytes += call.message?.length ?? 0;
+    this.queueBytes += call.message?.length ?? 0;
     this.#queue.add(call);
     this.sendQueued(now);
   }
@@ -219,7 +213,7 @@ export class StreamClientEngine extends ClientEngine {
   }
 
   protected forget(call: ClientCall): void {
-    if (this.#queue.delete(call)) this.#queuedBytes -= call.message?.length ?? 0;
+    if (this.#queue.delete(call)) this.queueBytes -= call.message?.length ?? 0;
     const link = call.link as StreamLink | undefined;
     if (link === undefined || call.target.oneWay === true) return;
     link.waiting--;
@@ -251,7 +245,7 @@ export class StreamClientEngine extends ClientEngine {
       if (link.outbox.size >= outboxFlushBytes) return;
       this.#queue.delete(call);
       const message = call.message as Uint8Array;
-      this.#queuedBytes -= message.length;
+      this.queueBytes -= message.length;
       this.refresh(call, message);
       link.outbox.append(message);
       if (call.sentAt >= 0) this.retransmissions++;

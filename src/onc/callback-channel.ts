@@ -1,4 +1,4 @@
-import { limitProblem } from "../call/call-options.js";
+import { limitProblem, timeoutMsDefault } from "../call/call-options.js";
 import { RetryPolicy } from "../call/retry.js";
 import type { Alarm, Clock } from "../drive/clock.js";
 import type { Machine } from "../drive/machine.js";
@@ -12,7 +12,7 @@ import {
   type Settlement,
 } from "../model/index.js";
 import { clientAuthNone } from "./auth/index.js";
-import { type Channel, OncChannel, timeoutMsDefault } from "./channel.js";
+import { type Channel, OncChannel } from "./channel.js";
 import { typedClient } from "./client.js";
 import {
   type CallTarget,

@@ -12,6 +12,7 @@ interface BindFlags {
   readonly port: number;
   readonly socket: string | false;
   readonly state?: string | undefined;
+  readonly names: string;
   readonly remoteCalls?: true | undefined;
   readonly refuse: readonly number[];
   readonly probeInterval: number;
@@ -36,6 +37,12 @@ export function define(command: Command): void {
     .addOption(new Option("--socket <path>", "the Unix socket that servers register at").default(socketDefault))
     .addOption(new Option("--no-socket", "no Unix socket"))
     .addOption(new Option("--state <file>", "keeps the registrations, and starts with those that are still served"))
+    .addOption(
+      new Option(
+        "--names <where>",
+        "keeps what is registered by name: memory, sqlite:FILE, etcd:URL,URL,... or, to read, dns:DOMAIN; none: no names",
+      ).default("memory"),
+    )
     .addOption(new Option("--remote-calls", "make calls for others: CALLIT, BCAST and INDIRECT"))
     .addOption(
       new Option("--refuse <program>", "with --remote-calls: a program that is never called; may be repeated")
@@ -57,7 +64,8 @@ file cannot be used; 2 for a wrong command line.
 Examples:
   farcall bind --state /run/farcall-bind.json   in place of the system's rpcbind (as root)
   farcall bind --foreground --host 127.0.0.1 --port 1111 --no-socket   one to try things with
-  farcall bind --remote-calls                   that answers broadcasts`,
+  farcall bind --remote-calls                   that answers broadcasts
+  farcall bind --names etcd:http://192.0.2.1:2379,http://192.0.2.2:2379   names that all machines know`,
     )
     .action(async (flags: BindFlags) => {
       if (flags.foreground === true) await serve(flags);
@@ -71,7 +79,10 @@ async function serve(flags: BindFlags): Promise<void> {
   const { Binder } = await import("../index.js");
   const { remoteCalls, refuse, probeInterval, state } = flags;
   if (remoteCalls !== true && refuse.length > 0) throw new CliError("--refuse goes with --remote-calls");
+  const { directoryOf } = await import("./names/stores.js");
+  const directory = await directoryOf(flags.names);
   const binder = new Binder({
+    directory,
     state,
     probeIntervalMs: probeInterval,
     remoteCalls: remoteCalls === true ? { refuse } : false,

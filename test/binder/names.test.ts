@@ -1,6 +1,6 @@
 // Names: servers register with a directory, clients find them there. The directory is a server like any other.
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { binderAt, connect, Directory, type DirectoryOptions, MemoryNetwork, Server } from "../../src/index.js";
+import { Binder, binderAt, connect, Directory, type DirectoryOptions, MemoryNetwork, Server } from "../../src/index.js";
 import { StoreV1 } from "../support/store.js";
 
 const open: AsyncDisposable[] = [];
@@ -111,6 +111,20 @@ describe("a name", () => {
         timeout: 15_000,
       },
     );
+  });
+
+  it("is known to a Binder, which is an rpcbind too", async () => {
+    const binder = kept(new Binder());
+    const address = await binder.listen("tcp://127.0.0.1:0");
+    const { server } = await serveStore(8, "store", address);
+    await server.register({ binder: address });
+    await using resolver = binderAt(address);
+    await using store = await connect(StoreV1, "name:store", { resolver });
+    expect(await store.read("a")).toBe(8);
+    expect(binder.registrations).toMatchObject([{ prog: StoreV1.program, vers: 1 }]);
+    const none = kept(new Binder({ directory: false }));
+    const nameless = await none.listen("tcp://127.0.0.1:0");
+    await expect(server.register({ name: "store", binder: nameless })).rejects.toMatchObject({ code: "unimplemented" });
   });
 
   it("is looked up at the next of several binders when one does not answer", async () => {

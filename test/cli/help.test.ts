@@ -40,6 +40,7 @@ describe("farcall", () => {
         "--socket",
         "--no-socket",
         "--state",
+        "--names",
         "--remote-calls",
         "--refuse",
         "--probe-interval",

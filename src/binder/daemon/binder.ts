@@ -5,6 +5,7 @@ import { credentialReader, parseAddress } from "../../net/index.js";
 import type { OncService } from "../../onc/program.js";
 import { OncServer } from "../../onc/server.js";
 import type { ServerLimits } from "../../onc/server-limits.js";
+import { Directory } from "../directory/service.js";
 import { type Registration, rpcbindProgram } from "../registry/registry.js";
 import { BinderStatistics } from "../registry/statistics.js";
 import { isWildcard, plainHost, toUniversalAddress } from "../registry/uaddr.js";
@@ -20,6 +21,8 @@ export interface BinderOptions extends DeskOptions {
    * procedures are not there. Programs that trust callers of their own machine are never called.
    */
   readonly remoteCalls?: RemoteCallOptions | boolean | undefined;
+  /** What is registered by name, and found by `name:calc`; default: a {@link Directory} in memory. `false`: no names. */
+  readonly directory?: Directory | false | undefined;
   /** Milliseconds between two looks for the servers of all registrations; default 30,000. Infinity: never. */
   readonly probeIntervalMs?: number | undefined;
   /** Where time comes from; default: the machine that the process runs on. */
@@ -33,7 +36,8 @@ export const probeIntervalMsDefault = 30_000;
  * that all of them together take.
  */
 export const binderLimits: ServerLimits = {
-  recordSizeMax: 65_536,
+  // The text of an interface, and what stands around it.
+  recordSizeMax: 131_072,
   connectionsMax: 1_024,
   connectionsPerPeerMax: 512,
   idleTimeoutMs: 60_000,
@@ -50,7 +54,8 @@ export const binderLimits: ServerLimits = {
 const replyCache = { replyEntriesMax: 4_096, replyBytesMax: 4 * 1024 * 1024 };
 
 /**
- * An rpcbind (RFC 1833): tells where the programs of a machine are served, in versions 2, 3 and 4.
+ * An rpcbind (RFC 1833): tells where the programs of a machine are served, in versions 2, 3 and 4. Beside it, a directory of
+ * names.
  *
  * ```ts
  * const binder = new Binder();
@@ -71,6 +76,7 @@ export class Binder implements AsyncDisposable {
   readonly #alarm: Alarm;
   readonly #procedures: Procedures;
   readonly #remoteCalls: boolean;
+  readonly #directory: Directory | undefined;
   #loaded: Promise<OncServer> | undefined;
   #closed = false;
 
@@ -85,6 +91,8 @@ export class Binder implements AsyncDisposable {
     const remote = typeof remoteCalls === "object" ? remoteCalls : {};
     this.#procedures = new Procedures(this.#desk, this.#statistics, remote);
     this.#remoteCalls = remoteCalls !== false;
+    const { directory = new Directory() } = options;
+    this.#directory = directory === false ? undefined : directory;
   }
 
   #serve<C>(server: OncServer, service: OncService<C>, handlers: object): void {
@@ -141,6 +149,8 @@ export class Binder implements AsyncDisposable {
     this.#serve(server, RpcbindV2, this.#procedures.v2());
     this.#serve(server, RpcbindV3, this.#procedures.v3());
     this.#serve(server, RpcbindV4, this.#procedures.v4());
+    const directory = this.#directory;
+    if (directory !== undefined) server.exportService(directory.service, "persistent", () => directory.handlers);
     // Some of them may have died with the binder before this one.
     if (this.#desk.registrations.length > 0) this.#machine.clock.soon(() => void this.#look());
     else this.#rest();
@@ -178,6 +188,7 @@ export class Binder implements AsyncDisposable {
     this.#alarm.clear();
     const server = await this.#loaded?.catch(() => undefined);
     await server?.close(0);
+    await this.#directory?.close();
     if (server !== undefined) await this.#desk.settle();
   }
 

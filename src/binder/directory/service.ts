@@ -10,6 +10,9 @@ import {
   entryKey,
 } from "../../store/directory/contract.js";
 import { memoryDirectoryStore } from "../../store/directory/memory.js";
+import { askerOf } from "../daemon/asker.js";
+import { ownerByLoopback } from "../daemon/owner.js";
+import { superuser, unknownOwner } from "../registry/registry.js";
 import {
   ADDRESS_MAX,
   FarcallDirectoryV1,
@@ -321,9 +324,16 @@ function isLocal(address: string): boolean {
   return /^(unix:|memory)/.test(address) || /^\w+:\/\/(127\.|\[::1\])/.test(address);
 }
 
-/** Whose a registration is: a principal that was proved, or else whoever comes from the same address. */
-function ownerOf({ identity, address }: Caller): string {
+/**
+ * Whose a registration is: of a principal that was proved, of the user whose process or socket it came from, as far as the
+ * machine tells, or else of whoever comes from the same address.
+ */
+function ownerOf({ identity, address, uid }: Caller): string {
   if (identity.verified && identity.principal !== undefined) return `${identity.flavor}:${identity.principal}`;
-  const host = /^\w+:\/\/(.*):\d+$/.exec(address)?.[1];
-  return host ?? (address.startsWith("unix:") ? "unix" : "memory");
+  if (uid !== undefined) return `uid ${uid}`;
+  const asker = askerOf(address);
+  if (asker.host === undefined) return address.startsWith("unix:") ? "unix" : "memory";
+  const user = ownerByLoopback(asker, undefined);
+  if (user === unknownOwner) return asker.host;
+  return user === superuser ? "uid 0" : `uid ${user}`;
 }

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Machine } from "../drive/machine.js";
 import type { CallContext, Caller } from "../model/index.js";
-import { principalOf } from "../onc/engine/index.js";
 import type { Acceptance } from "./core/accept.js";
 import type { RequestBook } from "./core/book.js";
 import type { Job } from "./job.js";
+import { ownerOf } from "./owner.js";
 import { Bell } from "./sleep.js";
 import { hex } from "./worker.js";
 
@@ -70,7 +70,7 @@ export class RequestDesk {
     const { requestTtlMs, requestTtlMsMax } = this.book.limits;
     return this.book.submit({
       id: hex(this.machine.randomBytes(16)),
-      owner: principalOf(caller),
+      owner: ownerOf(caller),
       key,
       digest: createHash("sha256").update(job.name).update("\0").update(args).digest("hex"),
       procedure: job.name,

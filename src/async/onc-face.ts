@@ -1,5 +1,4 @@
 import { type CallContext, DecodeError, type Handlers } from "../model/index.js";
-import { principalOf } from "../onc/engine/index.js";
 import {
   type AcknowledgeArgs,
   AsyncStatus,
@@ -25,6 +24,7 @@ import { hasEnded, isSpent, type RequestEventRow, type RequestRow } from "./core
 import { EngineError } from "./core/table.js";
 import type { RequestDesk } from "./desk.js";
 import { oncName } from "./job.js";
+import { isAnonymous, ownerOf } from "./owner.js";
 
 /** Milliseconds after which whoever found no room may ask again. */
 const retryAfterMs = 1_000;
@@ -42,29 +42,24 @@ export function oncHandlers(desk: RequestDesk): Handlers<FarcallAsyncV1> {
     events: (args, context) => answering(() => events(desk, args, context)),
     acknowledge: async ({ id, through }: AcknowledgeArgs, { caller }) => {
       const { status } = await answering(async () => {
-        const found = await book.acknowledge(principalOf(caller), id, through);
+        const found = await book.acknowledge(ownerOf(caller), id, through);
         return { status: found ? AsyncStatus.ASYNC_OK : AsyncStatus.ASYNC_NOT_FOUND };
       });
       return status;
     },
     cancel: (id, { caller }) =>
       answering(async (): Promise<CancelResult> => {
-        const done = await book.cancel(principalOf(caller), id);
+        const done = await book.cancel(ownerOf(caller), id);
         if (done === undefined) return { status: AsyncStatus.ASYNC_NOT_FOUND };
         return { status: AsyncStatus.ASYNC_OK, ok: { outcome: outcomes[done.how], state: states[done.state] } };
       }),
     list: (count, { caller }) =>
       answering(async (): Promise<ListResult> => {
         if (isAnonymous(caller)) return { status: AsyncStatus.ASYNC_DENIED };
-        const rows = await book.list(principalOf(caller), Math.min(count, listMax));
+        const rows = await book.list(ownerOf(caller), Math.min(count, listMax));
         return { status: AsyncStatus.ASYNC_OK, requests: rows.map(infoOf) };
       }),
   };
-}
-
-/** Callers without a name are all one owner: each knows its own ids, and is told nobody else's. */
-export function isAnonymous({ identity, tls }: CallContext["caller"]): boolean {
-  return identity.principal === undefined && tls?.fingerprint256 === undefined;
 }
 
 /** An answer, or that the engine is dead. */
@@ -119,7 +114,7 @@ async function submit(desk: RequestDesk, args: SubmitArgs, { caller }: CallConte
 }
 
 async function look(desk: RequestDesk, { id, wait }: LookArgs, context: CallContext): Promise<LookResult> {
-  const owner = principalOf(context.caller);
+  const owner = ownerOf(context.caller);
   const seen = await desk.until(
     id,
     wait,
@@ -135,7 +130,7 @@ async function look(desk: RequestDesk, { id, wait }: LookArgs, context: CallCont
 
 async function events(desk: RequestDesk, args: EventsArgs, context: CallContext): Promise<EventsResult> {
   const { id, after, acknowledged, wait } = args;
-  const owner = principalOf(context.caller);
+  const owner = ownerOf(context.caller);
   const count = Math.min(Math.max(args.count, 1), eventsMax);
   // Only the first question acknowledges: the others are the same again.
   let first: number | undefined = acknowledged > 0 ? acknowledged : undefined;

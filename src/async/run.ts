@@ -19,7 +19,7 @@ export class Run implements Holding, RequestRun<unknown> {
   heldUntil: number;
   /** Whether its owner wants it to end. */
   cancelled = false;
-  /** Its worker has ended: nothing is told any more. */
+  /** Its worker or its time has ended: nothing is told any more. */
   stopped = false;
   /** A question about it is under way. */
   looking = false;
@@ -112,6 +112,7 @@ export class Run implements Holding, RequestRun<unknown> {
   #tell(ask: () => Promise<Hold | "full">): Promise<boolean> {
     const told = this.#told.then(async () => {
       for (;;) {
+        if (this.stopped) return false;
         try {
           const hold = await ask();
           this.is(hold);
@@ -119,7 +120,7 @@ export class Run implements Holding, RequestRun<unknown> {
         } catch (error) {
           if (!(error instanceof EngineError)) throw error;
           // What comes after it must not be told without it, so it is given up with the run alone.
-          if (this.stopped || this.#clock.now() >= this.expiresAt) return false;
+          if (this.#clock.now() >= this.expiresAt) this.stopped = true;
         }
         await pause(this.#clock, retryMs);
       }

@@ -1,5 +1,4 @@
 import { type CallContext, DecodeError, EncodeError } from "../model/index.js";
-import { principalOf } from "../onc/engine/index.js";
 import { array, optional, struct } from "../xmlrpc/codec/composite.js";
 import { FaultCode } from "../xmlrpc/codec/fault-code.js";
 import { decodeParams } from "../xmlrpc/codec/procedure.js";
@@ -11,7 +10,7 @@ import { hasEnded, isSpent, type RequestEventRow, type RequestRow } from "./core
 import { EngineError } from "./core/table.js";
 import type { RequestDesk } from "./desk.js";
 import type { Job, Payload } from "./job.js";
-import { isAnonymous } from "./onc-face.js";
+import { isAnonymous, ownerOf } from "./owner.js";
 
 /** The codes of faults of `async.*`: above the agreed ones. */
 export const AsyncFault = {
@@ -109,7 +108,7 @@ export function xmlRpcHandlers(desk: RequestDesk): object {
 
     wait: (id: string, waitMs: number | undefined, { caller, signal }: CallContext) =>
       answering(async () => {
-        const owner = principalOf(caller);
+        const owner = ownerOf(caller);
         const seen = await desk.until(
           id,
           Math.max(0, waitMs ?? 0),
@@ -128,7 +127,7 @@ export function xmlRpcHandlers(desk: RequestDesk): object {
       { caller, signal }: CallContext,
     ) =>
       answering(async () => {
-        const owner = principalOf(caller);
+        const owner = ownerOf(caller);
         let first = ack !== undefined && ack > 0 ? ack : undefined;
         const page = await desk.until(
           id,
@@ -146,15 +145,15 @@ export function xmlRpcHandlers(desk: RequestDesk): object {
       }),
 
     acknowledge: (id: string, through: number, { caller }: CallContext) =>
-      answering(async () => (await book.acknowledge(principalOf(caller), id, through)) || notFound()),
+      answering(async () => (await book.acknowledge(ownerOf(caller), id, through)) || notFound()),
 
     cancel: (id: string, { caller }: CallContext) =>
-      answering(async () => ((await book.cancel(principalOf(caller), id)) ?? notFound()).how),
+      answering(async () => ((await book.cancel(ownerOf(caller), id)) ?? notFound()).how),
 
     list: ({ caller }: CallContext) =>
       answering(async () => {
         if (isAnonymous(caller)) throw new XmlRpcFault(AsyncFault.DENIED, "only a caller that has a name has a list");
-        return (await book.list(principalOf(caller), listMax)).map(({ request }) => infoOf(desk, request));
+        return (await book.list(ownerOf(caller), listMax)).map(({ request }) => infoOf(desk, request));
       }),
   };
 }

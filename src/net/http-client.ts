@@ -13,7 +13,7 @@ import { secureContextOf, serverNameOf, type TlsClientCredentials } from "./tls.
  * How long an idle connection waits for the next exchange, in milliseconds. Below the 5 seconds that Node and Apache
  * wait at the other end: whoever writes as the server hangs up cannot know what became of the request.
  */
-const idleMsDefault = 4_000;
+export const idleMsDefault = 4_000;
 
 /** A body of more bytes goes out in pieces of this size, so that its progress can be told and an early answer stops it. */
 const pieceSize = 65_536;

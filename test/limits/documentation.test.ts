@@ -4,6 +4,9 @@ import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/call/call-o
 import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
 import { retryAttempts, retryBudgetDefaults } from "../../src/call/retry.js";
+import { aheadMax } from "../../src/drive/exchange-connection.js";
+import { exchangeLimitDefaults } from "../../src/net/exchange-limits.js";
+import { idleMsDefault } from "../../src/net/http-client.js";
 import { callbacksPerCallerMax } from "../../src/onc/callback-channel.js";
 import { callbackLimits } from "../../src/onc/callback-server.js";
 import {
@@ -22,6 +25,15 @@ import { serverLimitDefaults } from "../../src/onc/server-limits.js";
 import { sessionLimitDefaults } from "../../src/onc/session/table.js";
 import { depthMaxDefault, emptyElementsMax } from "../../src/xdr/limits.js";
 import { attributesMax, limitDefaults, prologSizeMax, scalarLengthMax } from "../../src/xmlrpc/codec/limits.js";
+import { drainedBytes, shownBytes } from "../../src/xmlrpc/engine/attempt.js";
+import {
+  exchangesMax,
+  redirectsMax,
+  pendingCallsMax as xmlRpcPendingCallsMax,
+  queueBytesMax as xmlRpcQueueBytesMax,
+} from "../../src/xmlrpc/engine/client-engine.js";
+import { cookieSizeMax, cookiesMax } from "../../src/xmlrpc/engine/cookies.js";
+import { runningDefaults } from "../../src/xmlrpc/server-options.js";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const page = read("docs/limits.md");
@@ -32,6 +44,12 @@ const [server = "", replyCache = ""] = serverSection.split(/^The reply cache/m);
 function table(section: string): Record<string, number> {
   const rows = [...section.matchAll(/^\| `(\w+)` \| ([\d,]+) \|/gm)];
   return Object.fromEntries(rows.map(([, name = "", value = ""]) => [name, Number(value.replaceAll(",", ""))]));
+}
+
+/** The text below a heading. */
+function section(heading: string): string {
+  const [, text = ""] = page.split(new RegExp(`^## ${heading}$`, "m"));
+  return text.split(/^## /m)[0] ?? "";
 }
 
 /** The options of an interface, by its text. */
@@ -92,6 +110,37 @@ describe("docs/limits.md", () => {
     expect(Object.keys(table(client)).sort()).toEqual(named.filter((name) => name !== "probeTimeoutMs").sort());
   });
 
+  it("lists every limit of the XML-RPC server, with the default that the code has", () => {
+    const { bodySizeMax, ...others } = exchangeLimitDefaults;
+    const listed = table(section("The XML-RPC server"));
+    expect(listed).toEqual({ documentSizeMax: bodySizeMax, ...others, ...runningDefaults });
+    expect(limitDefaults.documentSizeMax).toBe(bodySizeMax);
+    const named = [
+      ...options("src/net/exchange-limits.ts", "ExchangeLimits").filter((name) => name !== "bodySizeMax"),
+      ...options("src/xmlrpc/server-options.ts", "XmlRpcServerLimits"),
+      "documentSizeMax",
+    ];
+    expect(Object.keys(listed).sort()).toEqual(named.sort());
+  });
+
+  it("lists every limit of the XML-RPC client, with the default that the code has", () => {
+    const listed = table(section("The XML-RPC client"));
+    expect(listed).toEqual({
+      timeoutMs: timeoutMsDefault,
+      connectTimeoutMs: connectTimeoutMsDefault,
+      exchangesMax,
+      pendingCallsMax: xmlRpcPendingCallsMax,
+      queueBytesMax: xmlRpcQueueBytesMax,
+      idleMs: idleMsDefault,
+    });
+    const limits = /(Max|Ms)$/;
+    const named = [
+      ...options("src/xmlrpc/channel.ts", "XmlRpcClientOptions"),
+      ...options("src/xmlrpc/transport-options.ts", "TransportOptions"),
+    ].filter((name) => limits.test(name));
+    expect(Object.keys(listed).sort()).toEqual(named.sort());
+  });
+
   it("lists every limit of XML-RPC's documents, with the default that the code has", () => {
     const [, section = ""] = page.split(/^## Documents of XML-RPC$/m);
     expect(table(section.split(/^## /m)[0] ?? "")).toEqual(limitDefaults);
@@ -101,6 +150,10 @@ describe("docs/limits.md", () => {
     [
       `at most ${attributesMax} attributes, a number or a date at most ${scalarLengthMax.toLocaleString("en")} characters`,
     ],
+    [`follows at most ${redirectsMax} redirects`],
+    [`up to ${drainedBytes.toLocaleString("en")} bytes, and ${shownBytes} of them are kept`],
+    [`at most ${cookiesMax} are kept, of ${cookieSizeMax.toLocaleString("en")} characters each`],
+    [`sends up to ${aheadMax.toLocaleString("en")} bytes ahead`],
     [`comes within ${prologSizeMax.toLocaleString("en")} characters`],
     [`deeper than ${depthMaxDefault} levels`],
     [`more than ${emptyElementsMax.toLocaleString("en")} elements`],

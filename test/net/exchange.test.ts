@@ -254,6 +254,19 @@ describe("HTTP at the client's end", () => {
     await until(() => server.load.connections === 0);
   });
 
+  it("keeps an idle connection no longer than it is told to", async () => {
+    await using server = await serve(
+      "http://127.0.0.1:0",
+      handlerOf(() => "here"),
+    );
+    const transport = new HttpTransport(parseExchangeAddress(server.address), { idleMs: 50 });
+    await ask(transport);
+    await until(() => server.load.connections === 0);
+    expect((await ask(transport)).body).toBe("here");
+    expect(transport.connects).toBe(2);
+    transport.close();
+  });
+
   it("does not use a connection that ended meanwhile", async () => {
     await using server = await bare((socket, count) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${count}`);
@@ -388,17 +401,20 @@ describe("HTTP at the server's end", () => {
     expect((await ask(transport)).body).toBe("4 bytes");
   });
 
-  it("closes a connection above the limit at once, and serves on when one has gone", async () => {
-    await using server = await serve("http://127.0.0.1:0", length, { connectionsMax: 1 });
-    const first = transportTo(server.address);
-    await first.open(new AbortController().signal);
-    await until(() => server.load.connections === 1);
-    expect((await ask(transportTo(server.address))).events).toEqual(["sent", "error"]);
-    expect((await ask(first)).body).toBe("4 bytes");
-    first.close();
-    await until(() => server.load.connections === 0);
-    expect((await ask(transportTo(server.address))).body).toBe("4 bytes");
-  });
+  it.each([["connectionsMax"], ["connectionsPerPeerMax"]])(
+    "closes a connection above %s at once, and serves on when one has gone",
+    async (limit) => {
+      await using server = await serve("http://127.0.0.1:0", length, { [limit]: 1 });
+      const first = transportTo(server.address);
+      await first.open(new AbortController().signal);
+      await until(() => server.load.connections === 1);
+      expect((await ask(transportTo(server.address))).events).toEqual(["sent", "error"]);
+      expect((await ask(first)).body).toBe("4 bytes");
+      first.close();
+      await until(() => server.load.connections === 0);
+      expect((await ask(transportTo(server.address))).body).toBe("4 bytes");
+    },
+  );
 
   it("ends a request that takes too long", async () => {
     await using server = await serve("http://127.0.0.1:0", length, { requestTimeoutMs: 100 });

@@ -21,10 +21,10 @@ export interface Head {
 }
 
 /** Bytes of an answer that is no XML which are kept, to be shown. */
-const shownBytes = 512;
+export const shownBytes = 512;
 
 /** Bytes of an answer that is no XML which are read to its end, so that its connection can be used again. */
-const drainedBytes = 65_536;
+export const drainedBytes = 65_536;
 
 /** One transmission of a call, and what comes back. */
 export class Attempt {

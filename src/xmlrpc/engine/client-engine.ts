@@ -28,7 +28,7 @@ export const pendingCallsMax = 65_536;
 export const queueBytesMax: number = 64 * 1024 * 1024;
 
 /** Most redirects that one call follows. */
-const redirectsMax = 5;
+export const redirectsMax = 5;
 
 export interface ClientEngineOptions {
   readonly settings: Settings;

@@ -1,6 +1,6 @@
 /** What a jar keeps at most; over it the oldest goes. Browsers keep 50 and 4,096 for a site too. */
-const cookiesMax = 50;
-const cookieSizeMax = 4_096;
+export const cookiesMax = 50;
+export const cookieSizeMax = 4_096;
 
 interface Cookie {
   readonly name: string;

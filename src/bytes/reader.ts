@@ -3,6 +3,7 @@
  * allocated. What a wire format means lives in the subclasses (`XdrReader`).
  */
 
+import { murmur3 } from "./murmur.js";
 import { loadInt64, loadUint64 } from "./words.js";
 
 /** What a reader may use. */
@@ -74,9 +75,9 @@ export class Reader {
     return this.#plainView(from, to - from);
   }
 
-  /** What a function says of the bytes from the position `from` to `to`, without a view of them being made. */
-  over<T>(from: number, to: number, look: (bytes: Uint8Array, from: number, to: number) => T): T {
-    return look(this.buffer, from, to);
+  /** MurmurHash3 of the bytes from the position `from` to `to`: 32 bits that tell mistakes apart, not forgeries. */
+  hash(from: number, to: number): number {
+    return murmur3(this.data, from, to);
   }
 
   /** Throws what this format's users expect for bytes that cannot be read. Subclasses override it. */

@@ -11,21 +11,32 @@ const loopSize = 160;
  */
 export class Slab {
   #chunk: Uint8Array = new Uint8Array(chunkSize);
-  #at = 0;
+  #end = 0;
 
-  /** A copy of the bytes from `from` to `to`. */
+  /** Where the last copy begins in what `copy` returned. */
+  at = 0;
+
+  /**
+   * Copies the bytes from `from` to `to`. A view of each copy would cost more than the copying.
+   *
+   * @returns what the copy lies in, beginning at `at`
+   */
   copy(bytes: Uint8Array, from: number, to: number): Uint8Array {
     const size = to - from;
-    if (size > ownSize) return bytes.slice(from, to);
-    if (this.#at + size > chunkSize) {
-      this.#chunk = new Uint8Array(chunkSize);
-      this.#at = 0;
+    if (size > ownSize) {
+      this.at = 0;
+      return bytes.slice(from, to);
     }
-    const at = this.#at;
-    this.#at = at + size;
+    if (this.#end + size > chunkSize) {
+      this.#chunk = new Uint8Array(chunkSize);
+      this.#end = 0;
+    }
+    const at = this.#end;
     const chunk = this.#chunk;
+    this.at = at;
+    this.#end = at + size;
     if (size <= loopSize) for (let i = 0; i < size; i++) chunk[at + i] = bytes[from + i] as number;
     else chunk.set(bytes.subarray(from, to), at);
-    return new Uint8Array(chunk.buffer, at, size);
+    return chunk;
   }
 }

@@ -5,7 +5,6 @@
  * The primitives (`uint32`, `int64`, ...) check room, never ranges: the format's own methods do, in the format's words.
  */
 
-import type { Slab } from "./slab.js";
 import { storeUint64 } from "./words.js";
 
 /** What a writer may use. */
@@ -105,6 +104,19 @@ export class Writer {
     const end = at + 4;
     if (end > this.capacity) this.grow(end);
     this.data.setUint32(at, value, this.littleEndian);
+    this.at = end;
+  }
+
+  /** Four numbers of four bytes: one check of the room for all. */
+  uint32x4(a: number, b: number, c: number, d: number): void {
+    const at = this.at;
+    const end = at + 16;
+    if (end > this.capacity) this.grow(end);
+    const { data, littleEndian } = this;
+    data.setUint32(at, a, littleEndian);
+    data.setUint32(at + 4, b, littleEndian);
+    data.setUint32(at + 8, c, littleEndian);
+    data.setUint32(at + 12, d, littleEndian);
     this.at = end;
   }
 
@@ -245,9 +257,14 @@ export class Writer {
     return this.buffer.subarray(0, this.at);
   }
 
-  /** A copy of what was written from `from` on. */
-  copy(from: number, slab: Slab): Uint8Array {
-    return slab.copy(this.buffer, from, this.at);
+  /** What is written to, for a look at it without a view: another one once it has grown. */
+  get memory(): Uint8Array {
+    return this.buffer;
+  }
+
+  /** A copy of what was written from `from` to `to`. */
+  copy(from: number, to: number = this.at): Uint8Array {
+    return this.buffer.slice(from, to);
   }
 
   /** What was written, as bytes that no later write touches; the writer starts again at 0. */

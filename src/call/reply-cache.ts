@@ -55,6 +55,11 @@ export interface FreshClaim<Tx = unknown> {
    * @throws when it could not be kept; then a transaction has not committed, and without one the call counts as running
    */
   complete(reply: Uint8Array): MaybePromise<void>;
+  /**
+   * The same for a part of some bytes, which the store copies before it returns: only stores that answer at once have it.
+   * It saves a view of each reply, which costs more than copying a short one.
+   */
+  completeCopy?(bytes: Uint8Array, from: number, to: number): void;
   /** The call did not run, or its effect was taken back: the key is free again, and a transaction is rolled back. */
   abandon(): MaybePromise<void>;
 }

@@ -8,6 +8,23 @@ export interface Clock {
   soon(task: () => void): void;
 }
 
+/** A clock that is read once for several uses: reading it costs more than most of what a call wants the time for. */
+export class ReadClock {
+  /** The time as of the last reading, in milliseconds. */
+  last: number;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.last = clock.now();
+  }
+
+  read(): number {
+    this.last = this.#clock.now();
+    return this.last;
+  }
+}
+
 /** One timer that is set again and again. */
 export interface Alarm {
   /** Sets it to go off at `at`, in the clock's milliseconds; infinity clears it. */

@@ -24,6 +24,8 @@ export interface StreamEngine<Link extends EngineLink, Call> {
 export interface EngineLink {
   readonly outbox: {
     readonly size: number;
+    /** Whether there is enough for a batch that does not wait for the end of the turn. */
+    readonly full: boolean;
     take(): { readonly bytes: Uint8Array; readonly written: () => void } | undefined;
   };
   congested: boolean;
@@ -47,8 +49,6 @@ export interface StreamClientDriveOptions {
   readonly serves?: boolean | undefined;
   /** Is told of a connection that is gone, before the engine is. */
   readonly onLost?: ((link: object, reason: Error | undefined) => void) | undefined;
-  /** How many bytes make a batch that does not wait for the end of the turn. */
-  readonly flushBytes: number;
   readonly machine?: Machine | undefined;
 }
 
@@ -152,7 +152,7 @@ export class StreamClientDrive<Link extends EngineLink, Call> {
     const { engine } = this;
     const { link } = engine;
     if (link !== undefined) {
-      if (link.outbox.size >= this.#options.flushBytes) this.#flush();
+      if (link.outbox.full) this.#flush();
       else if (link.outbox.size > 0) this.#flushSoon();
     } else if (this.#wantsConnection) {
       this.#reconnect();

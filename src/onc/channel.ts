@@ -45,7 +45,6 @@ import {
   ClientCall,
   type ClientEngineOptions,
   DatagramClientEngine,
-  outboxFlushBytes,
   type SessionClient,
   StreamClientEngine,
 } from "./engine/index.js";
@@ -298,7 +297,6 @@ export class OncChannel {
       connectTimeoutMs,
       backoff: retry.backoff,
       once: options.reconnect === false,
-      flushBytes: outboxFlushBytes,
       machine,
       serves: served !== undefined,
       onLost: (link, reason) => served?.lost(link, reason),

@@ -1,6 +1,15 @@
 import cluster from "node:cluster";
 import { createHash } from "node:crypto";
-import type { Look, MaybePromise, ReplyKey, ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
+import type {
+  Claim,
+  FreshClaim,
+  Look,
+  MaybePromise,
+  ReplyKey,
+  ReplyStore,
+  ReplyStoreLimits,
+} from "../call/reply-cache.js";
+import { ReadClock } from "../drive/clock.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { MemoryReplyStore } from "../store/memory.js";
 import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
@@ -53,10 +62,16 @@ export class ReplyCache {
   readonly #owner: string;
   readonly #boot: string;
   readonly #leaseMs: number;
+  readonly #time: ReadClock;
 
-  constructor(options: ReplyCacheOptions = {}, machine: Machine = realMachine) {
+  constructor(
+    options: ReplyCacheOptions = {},
+    machine: Machine = realMachine,
+    time: ReadClock = new ReadClock(machine.clock),
+  ) {
+    this.#time = time;
     this.#boot = Buffer.from(machine.randomBytes(16)).toString("hex");
-    const named = { id: Buffer.from(machine.randomBytes(16)).toString("hex"), now: () => machine.clock.now() };
+    const named = { id: Buffer.from(machine.randomBytes(16)).toString("hex"), now: () => time.last };
     this.store = options.store ?? new MemoryReplyStore({ ...options, ...named });
     this.#owner = options.owner ?? this.#boot;
     this.#leaseMs = options.leaseMs ?? leaseMsDefault;
@@ -81,70 +96,30 @@ export class ReplyCache {
    * @param ended is told when a call has ended in a later turn than it began in
    */
   requests(engine: ServerEngine, ended: (call: ServerCall) => void): ReplyRequests {
+    return new Requests(this, engine, ended);
+  }
+
+  /** Claims a call for this server. */
+  claim(call: ServerCall, key: ReplyKey): MaybePromise<Claim> {
     const { store } = this;
-    /** Runs a step of a call now or, if the store takes its time, later. */
-    const settle = <T>(
-      call: ServerCall,
-      ask: () => T | Promise<T>,
-      done: (answer: T) => void,
-      failed: (error: unknown) => void,
-    ): void => {
-      let answer: T | Promise<T>;
-      try {
-        answer = ask();
-      } catch (error) {
-        failed(error);
-        return;
-      }
-      if (!(answer instanceof Promise)) return done(answer);
-      const later =
-        <A>(step: (value: A) => void) =>
-        (value: A): void => {
-          step(value);
-          if (call.ended) ended(call);
-        };
-      answer.then(later(done), later(failed));
-    };
-    return {
-      claim: (call, key) => {
-        const request = {
-          key,
-          from: call.link.peer,
-          // What a foreign call says is part of its key, so there is nothing left to compare.
-          fingerprint: call.seat?.fingerprint ?? "",
-          owner: this.#owner,
-          boot: this.#boot,
-          leaseMs: this.#leaseMs,
-          transactional: store.transactional && call.semantics === "exactly-once" && call.filtered?.failed !== true,
-        };
-        settle(
-          call,
-          () => store.claim(request),
-          (claim) => engine.claimed(call, claim),
-          (error) => engine.unclaimed(call, error),
-        );
-      },
-      keep: (call, claim, reply) =>
-        settle(
-          call,
-          () => claim.complete(reply),
-          () => engine.kept(call),
-          (error) => engine.unkept(call, error),
-        ),
-      release: (call, claim) =>
-        settle(
-          call,
-          () => claim.abandon(),
-          () => engine.released(call),
-          () => engine.released(call),
-        ),
-      forget: (caller, through) => this.forget(caller, through),
-    };
+    // The call of a session has just asked for the time.
+    if (call.seat === undefined) this.#time.read();
+    return store.claim({
+      key,
+      from: call.link.peer,
+      // What a foreign call says is part of its key, so there is nothing left to compare.
+      fingerprint: call.seat?.fingerprint ?? "",
+      owner: this.#owner,
+      boot: this.#boot,
+      leaseMs: this.#leaseMs,
+      transactional: store.transactional && call.semantics === "exactly-once" && call.filtered?.failed !== true,
+    });
   }
 
   /** What is known of a call; with a fence, it does not run afterwards if nothing is. */
-  look(key: ReplyKey, fence: boolean, from: string): MaybePromise<Look> {
-    return this.store.look({ key, from, owner: this.#owner, boot: this.#boot, fence });
+  look(key: ReplyKey, fence: boolean): MaybePromise<Look> {
+    this.#time.read();
+    return this.store.look({ key, owner: this.#owner, boot: this.#boot, fence });
   }
 
   /** A caller has the answers of all its calls up to this one. A store that cannot be told drops them when they are old. */
@@ -155,6 +130,88 @@ export class ReplyCache {
     } catch {
       // As above.
     }
+  }
+}
+
+/**
+ * What one engine asks. Without closures where the store answers at once: every call in a session passes through here
+ * twice.
+ */
+class Requests implements ReplyRequests {
+  readonly #cache: ReplyCache;
+  readonly #engine: ServerEngine;
+  readonly #ended: (call: ServerCall) => void;
+
+  constructor(cache: ReplyCache, engine: ServerEngine, ended: (call: ServerCall) => void) {
+    this.#cache = cache;
+    this.#engine = engine;
+    this.#ended = ended;
+  }
+
+  claim(call: ServerCall, key: ReplyKey): void {
+    const engine = this.#engine;
+    let claim: MaybePromise<Claim>;
+    try {
+      claim = this.#cache.claim(call, key);
+    } catch (error) {
+      return engine.unclaimed(call, error);
+    }
+    if (!(claim instanceof Promise)) return engine.claimed(call, claim);
+    this.#later(
+      call,
+      claim,
+      (granted) => engine.claimed(call, granted),
+      (error) => engine.unclaimed(call, error),
+    );
+  }
+
+  keep(call: ServerCall, claim: FreshClaim, reply: Uint8Array): void {
+    const engine = this.#engine;
+    let kept: MaybePromise<void>;
+    try {
+      kept = claim.complete(reply);
+    } catch (error) {
+      return engine.unkept(call, error);
+    }
+    if (!(kept instanceof Promise)) return engine.kept(call);
+    this.#later(
+      call,
+      kept,
+      () => engine.kept(call),
+      (error) => engine.unkept(call, error),
+    );
+  }
+
+  release(call: ServerCall, claim: FreshClaim): void {
+    const released = (): void => this.#engine.released(call);
+    let abandoned: MaybePromise<void>;
+    try {
+      abandoned = claim.abandon();
+    } catch {
+      return released();
+    }
+    if (!(abandoned instanceof Promise)) return released();
+    this.#later(call, abandoned, released, released);
+  }
+
+  forget(caller: string, through: number): void {
+    this.#cache.forget(caller, through);
+  }
+
+  #later<T>(call: ServerCall, answer: Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void {
+    const over = (): void => {
+      if (call.ended) this.#ended(call);
+    };
+    answer.then(
+      (value) => {
+        done(value);
+        over();
+      },
+      (error: unknown) => {
+        failed(error);
+        over();
+      },
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { endSession, type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { LocalAccess } from "../call/local-access.js";
 import { ServerRecord } from "../call/steps.js";
 import { localAccessOf, localListening } from "../drive/local-access.js";
+import { ReadClock } from "../drive/clock.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import {
   type CallbackOptions,
@@ -122,6 +123,7 @@ export class OncServer {
   readonly #sessions: Sessions | undefined;
   readonly #access: LocalAccess | undefined;
   readonly #callbacks: Callbacks;
+  readonly #time: ReadClock;
 
   /** @throws RangeError for a limit that is none */
   constructor(options: OncServerOptions = {}) {
@@ -135,7 +137,10 @@ export class OncServer {
       serverAuthNone,
       ...serverAuthSys({ shortHandles: options.shortHandles, randomBytes: machine.randomBytes }),
     ];
-    this.#replyCache = options.replyCache === false ? undefined : new ReplyCache(options.replyCache, machine);
+    const time = new ReadClock(machine.clock);
+    this.#time = time;
+    this.#replyCache =
+      options.replyCache === false ? undefined : new ReplyCache(options.replyCache ?? {}, machine, time);
     this.#sessions =
       options.sessions === false ? undefined : new Sessions(options.sessions ?? {}, this.#replyCache, machine);
     const host: { -readonly [K in keyof ServerHost]: ServerHost[K] } = {
@@ -149,7 +154,7 @@ export class OncServer {
       newAborter: () => new AbortController(),
       record: (link) => this.#recordOf(link),
       refused: (link, refusal, target) => this.#refused(link, refusal, target),
-      now: () => machine.clock.now(),
+      now: () => time.read(),
       watch: (call) => this.#sessions?.watch(call),
       unwatch: (call) => this.#sessions?.unwatch(call),
     };
@@ -398,10 +403,12 @@ export class OncServer {
     };
     value.then(
       (result) => {
+        this.#time.read();
         this.#engine.succeed(call, result);
         end();
       },
       (error: unknown) => {
+        this.#time.read();
         this.#engine.fail(call, error);
         end();
       },

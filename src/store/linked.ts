@@ -28,12 +28,18 @@ export class Linked<T> {
   }
 
   push(value: T): Place<T> {
-    const place: Place<T> = { value, before: this.#last, after: undefined };
+    const place: Place<T> = { value, before: undefined, after: undefined };
+    this.add(place);
+    return place;
+  }
+
+  /** Puts a place at the end, which stands in no list. */
+  add(place: Place<T>): void {
+    place.before = this.#last;
     if (this.#last === undefined) this.#first = place;
     else this.#last.after = place;
     this.#last = place;
     this.size++;
-    return place;
   }
 
   /** Takes out what stands at a place of this list; it must not be taken out twice. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Slab } from "../bytes/index.js";
 import { Numbered } from "../call/numbered.js";
 import {
   type Claim,
@@ -33,8 +34,11 @@ const forgotten: KnownCall = { state: "forgotten" };
 const fenced: KnownCall = { state: "fenced" };
 const tooLarge: KnownCall = { state: "too-large" };
 
-/** One call. It is its own claim: objects that live for a thousand calls are what the collector spends its time on. */
-class Entry implements FreshClaim<undefined> {
+/**
+ * One call. It is its own claim, and its own place in the order of ending: objects that live for a thousand calls are what
+ * the collector spends its time on.
+ */
+class Entry implements FreshClaim<undefined>, Place<Entry> {
   readonly state = "fresh";
   readonly transaction: undefined = undefined;
   readonly caller: CallerEntries;
@@ -45,23 +49,32 @@ class Entry implements FreshClaim<undefined> {
   readonly leaseUntil: number;
   /** What it counts in the sum of bytes. */
   bytes: number;
-  known: KnownCall = running;
-  /** When it may go; set once it has ended. */
+  /** What became of it, but for a reply. */
+  #state: KnownCall | undefined = running;
+  /** The reply: bytes and where it lies in them. */
+  #reply: Uint8Array | undefined = undefined;
+  #replyAt = 0;
+  #replySize = 0;
+  /** Whether it has ended, and when it may go then. */
+  ended = false;
+  /** Whether it is known no more. */
+  gone = false;
   until = 0;
-  /** Its places in the order of ending; undefined while it runs. */
-  byAge: Place<Entry> | undefined = undefined;
+  before: Place<Entry> | undefined = undefined;
+  after: Place<Entry> | undefined = undefined;
+  /** Its place among the ended ones of its caller, of a call without a number. */
   byCaller: Place<Entry> | undefined = undefined;
-  readonly #ends: Ends;
+  readonly #store: Ends;
 
   constructor(
-    ends: Ends,
+    store: Ends,
     caller: CallerEntries,
     request: ClaimRequest | LookRequest,
     fingerprint: string | number,
     until: number,
   ) {
     const { key, owner, boot } = request;
-    this.#ends = ends;
+    this.#store = store;
     this.caller = caller;
     this.call = key.call;
     this.fingerprint = fingerprint;
@@ -71,12 +84,49 @@ class Entry implements FreshClaim<undefined> {
     this.bytes = replyEntryOverhead + key.caller.length + lengthOf(key.call) + lengthOf(fingerprint);
   }
 
+  get value(): this {
+    return this;
+  }
+
+  get running(): boolean {
+    return this.#state === running;
+  }
+
+  /** What is known of it. */
+  get known(): KnownCall {
+    return this.#state ?? { state: "done", reply: this.#replyView() };
+  }
+
+  get fenced(): boolean {
+    return this.#state === fenced;
+  }
+
+  end(state: KnownCall): void {
+    this.#state = state;
+  }
+
+  /** It has ended with this reply, which lies somewhere in `bytes`. */
+  answer(bytes: Uint8Array, at: number, size: number): void {
+    this.#state = undefined;
+    this.#reply = bytes;
+    this.#replyAt = at;
+    this.#replySize = size;
+  }
+
+  #replyView(): Uint8Array {
+    return (this.#reply as Uint8Array).subarray(this.#replyAt, this.#replyAt + this.#replySize);
+  }
+
   complete(reply: Uint8Array): void {
-    this.#ends.complete(this, reply);
+    this.#store.complete(this, reply.length, reply);
+  }
+
+  completeCopy(bytes: Uint8Array, from: number, to: number): void {
+    this.#store.complete(this, to - from, bytes, from);
   }
 
   abandon(): void {
-    this.#ends.abandon(this);
+    this.#store.abandon(this);
   }
 }
 
@@ -85,7 +135,8 @@ const lengthOf = (value: string | number): number => (typeof value === "string" 
 
 /** How the store ends a claim. */
 interface Ends {
-  complete(entry: Entry, reply: Uint8Array): void;
+  /** @param from where the reply begins in bytes of which a copy is to be made; they are the reply itself without it */
+  complete(entry: Entry, size: number, bytes: Uint8Array, from?: number): void;
   abandon(entry: Entry): void;
 }
 
@@ -123,6 +174,8 @@ interface CallerEntries {
   /** What its calls count in beside the sum of all. */
   readonly share: Share | undefined;
   readonly entries: Entries;
+  /** How many have ended, and those without numbers in that order. */
+  endedCount: number;
   readonly ended: Linked<Entry>;
   /** Numbered calls up to this one that are not there are forgotten. */
   floor: number;
@@ -144,17 +197,20 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   readonly #limits: ResolvedReplyStoreLimits;
   readonly #now: () => number;
   readonly #callers = new Map<string, CallerEntries>();
+  #last: CallerEntries | undefined;
   /** What has ended, in that order, which is the order of going: all are kept equally long. */
   readonly #ended = new Linked<Entry>();
   /** Callers of whom only the floor is left. */
   readonly #resting = new Linked<CallerEntries>();
   readonly #ends: Ends = {
-    complete: (entry, reply) => this.#complete(entry, reply),
+    complete: (entry, size, bytes, from) => this.#complete(entry, size, bytes, from),
     abandon: (entry) => {
-      if (entry.caller.entries.get(entry.call) === entry && entry.known === running) this.#remove(entry);
+      if (!entry.gone && entry.running) this.#remove(entry);
     },
   };
   readonly #kept = new Shares();
+  /** Where short replies lie. */
+  readonly #slab = new Slab();
 
   constructor(options: MemoryReplyStoreOptions = {}) {
     this.id = options.id ?? randomUUID();
@@ -185,13 +241,14 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     if (request.fence !== true) return { state: "unseen" };
     const entry = this.#add(request, "", 0);
     if (entry === undefined) return { state: "busy" };
-    this.#end(entry, fenced);
+    entry.end(fenced);
+    this.#end(entry);
     return fenced;
   }
 
   forget(caller: string, through: number): void {
     this.#expire(this.#now());
-    const entries = this.#callers.get(caller);
+    const entries = this.#callerOf({ caller });
     if (entries === undefined) return;
     const from = Math.max(entries.floor, 0) + 1;
     entries.floor = Math.max(entries.floor, through);
@@ -207,11 +264,25 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
 
   #acknowledged(entry: Entry | undefined): void {
     // What runs has no reply that could have been acknowledged; a fence is no reply.
-    if (entry !== undefined && entry.byAge !== undefined && entry.known !== fenced) this.#remove(entry);
+    if (entry?.ended === true && !entry.fenced) this.#remove(entry);
   }
 
   close(): void {
     this.#callers.clear();
+    this.#last = undefined;
+  }
+
+  #callerOf({ caller }: Pick<ReplyKey, "caller">): CallerEntries | undefined {
+    // Mostly it is the caller of the call before, and comparing is faster than looking up.
+    if (this.#last?.name === caller) return this.#last;
+    this.#last = this.#callers.get(caller);
+    return this.#last;
+  }
+
+  #drop(caller: CallerEntries): void {
+    this.#callers.delete(caller.name);
+    this.#kept.leave(caller.share);
+    if (this.#last === caller) this.#last = undefined;
   }
 
   /** What is known of a call; undefined when it is new. */
@@ -221,13 +292,13 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     now: number,
     fingerprint?: string | number,
   ): Known | undefined {
-    const caller = this.#callers.get(key.caller);
+    const caller = this.#callerOf(key);
     if (caller === undefined) return undefined;
     const entry = caller.entries.get(key.call);
     if (entry === undefined) return typeof key.call === "number" && key.call <= caller.floor ? forgotten : undefined;
-    if (entry.known === fenced) return fenced;
+    if (entry.fenced) return fenced;
     if (fingerprint !== undefined && entry.fingerprint !== fingerprint) return { state: "mismatch" };
-    if (entry.known !== running || entry.boot === asker.boot) return entry.known;
+    if (!entry.running || entry.boot === asker.boot) return entry.known;
     return entry.owner === asker.owner || entry.leaseUntil <= now ? lost : running;
   }
 
@@ -235,12 +306,12 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
   #add(request: ClaimRequest | LookRequest, fingerprint: string | number, leaseUntil: number): Entry | undefined {
     const { key } = request;
     const { replyEntriesMax, replyEntriesPerCallerMax, replyBytesMax } = this.#limits;
-    let caller = this.#callers.get(key.caller);
-    if (caller !== undefined && caller.ended.size >= replyEntriesPerCallerMax) {
+    let caller = this.#callerOf(key);
+    if (caller !== undefined && caller.endedCount >= replyEntriesPerCallerMax) {
       // A foreign client is promised its last so many replies; a session is promised all that it has not acknowledged.
       if (typeof key.call === "number") return undefined;
       this.#remove(caller.ended.first as Entry);
-      caller = this.#callers.get(key.caller);
+      caller = this.#callerOf(key);
     }
     const share = caller === undefined ? this.#kept.of(request.from) : caller.share;
     if (!this.#kept.hasRoom(share, replyEntriesMax, replyBytesMax)) return undefined;
@@ -249,12 +320,14 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
         name: key.caller,
         share,
         entries: new Entries(),
+        endedCount: 0,
         ended: new Linked(),
         floor: Number.NEGATIVE_INFINITY,
         until: 0,
         resting: undefined,
       };
       this.#callers.set(key.caller, caller);
+      this.#kept.join(share);
     } else if (caller.resting !== undefined) {
       this.#wake(caller);
     }
@@ -264,34 +337,42 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     return entry;
   }
 
-  #complete(entry: Entry, reply: Uint8Array): void {
-    if (entry.caller.entries.get(entry.call) !== entry || entry.known !== running)
-      throw new Error("the claim has ended");
+  #complete(entry: Entry, size: number, bytes: Uint8Array, from?: number): void {
+    if (entry.gone || !entry.running) throw new Error("the claim has ended");
     const { replySizeMax, replyBytesMax } = this.#limits;
     // Beyond the bound only the reply is given up, never the promise that the call does not run again.
-    const fits = reply.length <= replySizeMax && this.#kept.bytes + reply.length <= replyBytesMax;
-    if (fits) {
-      entry.bytes += reply.length;
-      this.#kept.count(entry.caller.share, 0, reply.length);
+    if (size > replySizeMax || this.#kept.bytes + size > replyBytesMax) {
+      entry.end(tooLarge);
+    } else {
+      entry.bytes += size;
+      this.#kept.count(entry.caller.share, 0, size);
+      if (from === undefined) entry.answer(bytes, 0, size);
+      else entry.answer(this.#slab.copy(bytes, from, from + size), this.#slab.at, size);
     }
-    this.#end(entry, fits ? { state: "done", reply } : tooLarge);
+    this.#end(entry);
   }
 
-  #end(entry: Entry, known: KnownCall): void {
-    entry.known = known;
+  #end(entry: Entry): void {
+    const { caller } = entry;
+    entry.ended = true;
     entry.until = this.#now() + this.#limits.replyWindowMs;
-    entry.byAge = this.#ended.push(entry);
-    entry.byCaller = entry.caller.ended.push(entry);
+    this.#ended.add(entry);
+    caller.endedCount++;
+    if (typeof entry.call === "string") entry.byCaller = caller.ended.push(entry);
   }
 
   #remove(entry: Entry): void {
     const { caller } = entry;
+    entry.gone = true;
     caller.entries.delete(entry.call);
     this.#kept.count(caller.share, -1, -entry.bytes);
-    if (entry.byAge !== undefined) this.#ended.remove(entry.byAge);
-    if (entry.byCaller !== undefined) caller.ended.remove(entry.byCaller);
+    if (entry.ended) {
+      this.#ended.remove(entry);
+      caller.endedCount--;
+      if (entry.byCaller !== undefined) caller.ended.remove(entry.byCaller);
+    }
     if (caller.entries.size > 0) return;
-    if (caller.floor === Number.NEGATIVE_INFINITY) this.#callers.delete(caller.name);
+    if (caller.floor === Number.NEGATIVE_INFINITY) this.#drop(caller);
     else this.#rest(caller);
   }
 
@@ -316,7 +397,7 @@ export class MemoryReplyStore implements ReplyStore<undefined> {
     }
     for (let caller = this.#resting.first; caller !== undefined && caller.until <= now; caller = this.#resting.first) {
       this.#wake(caller);
-      this.#callers.delete(caller.name);
+      this.#drop(caller);
     }
   }
 }

@@ -5,6 +5,8 @@
 /** What one address has. */
 export interface Share {
   readonly name: string;
+  /** How many callers of it are known. */
+  callers: number;
   entries: number;
   bytes: number;
 }
@@ -16,14 +18,14 @@ export class Shares {
   readonly #shares = new Map<string, Share>();
 
   /**
-   * The share that something counts in; an address has one, whatever the transports and ports. It is dropped when nothing counts in it.
+   * The share that something counts in; an address has one, whatever the transports and ports, for as long as callers of it are known.
    *
    * @param from undefined for what nobody shares with
    */
   of(from: string | undefined): Share | undefined {
     if (from === undefined) return undefined;
     const name = from.replace(/^\w+:(?=\/\/)|:\d+$/g, "");
-    return this.#shares.get(name) ?? { name, entries: 0, bytes: 0 };
+    return this.#shares.get(name) ?? { name, callers: 0, entries: 0, bytes: 0 };
   }
 
   /** Whether there is room for one more; the last one may exceed it. */
@@ -36,10 +38,18 @@ export class Shares {
     this.entries += entries;
     this.bytes += bytes;
     if (share === undefined) return;
-    if (share.entries === 0) this.#shares.set(share.name, share);
     share.entries += entries;
     share.bytes += bytes;
-    if (share.entries === 0) this.#shares.delete(share.name);
+  }
+
+  /** One more caller has this share. */
+  join(share: Share | undefined): void {
+    if (share !== undefined && share.callers++ === 0) this.#shares.set(share.name, share);
+  }
+
+  /** A caller is known no more. */
+  leave(share: Share | undefined): void {
+    if (share !== undefined && --share.callers === 0) this.#shares.delete(share.name);
   }
 
   /** How many addresses have something. */

@@ -148,6 +148,7 @@ export class XdrReader extends Reader {
   /** 4.11: text as UTF-8, at most `max` bytes, after their count. */
   string(max: number = lengthMax): string {
     const length = this.#length(max, "a string");
+    if (length === 0) return "";
     const value = this.utf8(length);
     this.#pad(length);
     return value;

@@ -8,6 +8,7 @@ import { nothing, type XdrCodec, type XdrWriter } from "../../xdr/index.js";
 import { type ArgsCodec, argsCodec } from "../args.js";
 import type { Target } from "../message.js";
 import type { ClientSeat } from "../session/client-session.js";
+import type { KeptBatch } from "./outbox.js";
 
 /** A procedure as a client calls it: what goes into the header, and the codecs. One serves all calls of it. */
 export interface CallTarget extends Target {
@@ -88,8 +89,11 @@ export class ClientCall extends Evidence implements Identified {
   sentAt = -1;
   /** What it was sent over, or undefined while it is queued. */
   link: object | undefined = undefined;
-  /** The encoded message, where the call is queued or may be sent again. */
-  message: Uint8Array | undefined = undefined;
+  #message: Uint8Array | undefined = undefined;
+  /** The batch that it was sent in, and where it lies there: what makes the message when that is asked for. */
+  #batch: KeptBatch | undefined = undefined;
+  #batchFrom = 0;
+  #batchTo = 0;
   /** Where the arguments begin in `message`; in a session, what the session says of the call comes first, so long. */
   argsAt = 0;
   headSize = 0;
@@ -141,6 +145,25 @@ export class ClientCall extends Evidence implements Identified {
   writeArgs(w: XdrWriter): void {
     if (this.body === undefined) this.target.args.encode(w, this.args);
     else w.bytes(this.body);
+  }
+
+  /** The encoded message, where the call is queued or may be sent again. */
+  get message(): Uint8Array | undefined {
+    if (this.#message === undefined) this.#message = this.#batch?.slice(this.#batchFrom, this.#batchTo);
+    return this.#message;
+  }
+
+  set message(message: Uint8Array | undefined) {
+    this.#message = message;
+    this.#batch?.release();
+    this.#batch = undefined;
+  }
+
+  /** The message stands in a batch, from one position to another. */
+  keepIn(batch: KeptBatch, from: number, to: number): void {
+    this.#batch = batch;
+    this.#batchFrom = from;
+    this.#batchTo = to;
   }
 
   /** Whether the guarantee lets the client send it again although it may have run. */

@@ -132,11 +132,12 @@ export interface ReplyForm {
   kept(w: XdrWriter, call: ServerCall, bytes: Uint8Array): void;
 }
 
-/** A call's place in a session. */
-export interface Seat {
+/** A call's place in a session, and its key in the store of replies: its lane is the caller, its number the call. */
+export interface Seat extends ReplyKey {
   readonly session: Session<ServerCall>;
   readonly lane: SessionLane<ServerCall>;
-  readonly sequence: number;
+  /** The number in its lane. */
+  readonly call: number;
   /** The stricter of what its caller asks for and what the contract declares. */
   readonly semantics: Semantics;
   /** Of its procedure and arguments. */

@@ -1,4 +1,3 @@
-import { Slab } from "../../bytes/index.js";
 import type { Claim, FreshClaim } from "../../call/reply-cache.js";
 import { ServerRecord } from "../../call/steps.js";
 import { type Caller, type Identity, isTraceparent } from "../../model/index.js";
@@ -43,9 +42,8 @@ export class ServerEngine {
   /** Duplicates of foreign clients' calls; undefined where none are filtered. */
   readonly filter: DuplicateFilter | undefined;
   readonly #sessions: SessionTable<ServerCall> | undefined;
+  #lastFound: Found | undefined;
   readonly #sessionArguments = new SessionArguments();
-  /** Where kept replies lie. */
-  readonly #slab = new Slab();
 
   constructor(
     host: ServerHost,
@@ -155,7 +153,13 @@ export class ServerEngine {
   }
 
   /** What serves a procedure, or why nothing does. */
-  #find(target: Target): { readonly served: ServedVersion; readonly target: ServedProcedure } | Refusal {
+  #find(target: Target): Found | Refusal {
+    const last = this.#lastFound;
+    // Mostly it is the procedure of the call before.
+    if (last?.target.number === target.procedure) {
+      const { program, version } = last.served;
+      if (program === target.program && version === target.version) return last;
+    }
     const versions = this.#programs.get(target.program);
     if (versions === undefined) return { stat: "PROG_UNAVAIL" };
     const served = versions.get(target.version);
@@ -164,7 +168,9 @@ export class ServerEngine {
       return { stat: "PROG_MISMATCH", low: Math.min(...known), high: Math.max(...known) };
     }
     const procedure = served.procedures.get(target.procedure);
-    return procedure === undefined ? { stat: "PROC_UNAVAIL" } : { served, target: procedure };
+    if (procedure === undefined) return { stat: "PROC_UNAVAIL" };
+    this.#lastFound = { served, target: procedure };
+    return this.#lastFound;
   }
 
   /** From now on the call runs, as far as limits are concerned. */
@@ -192,10 +198,6 @@ export class ServerEngine {
     observed: ServerRecord | undefined,
   ): void {
     const parts = this.#sessionArguments;
-    const refuse = (refusal: ServerRefusal): void => {
-      this.#refuse(link, xid, refusal, auth, sessionForm);
-      this.#host.refused?.(link, refusal, parts);
-    };
     let plain: XdrReader;
     try {
       plain = auth.unwrapArgs === undefined ? r : auth.unwrapArgs(r);
@@ -203,31 +205,49 @@ export class ServerEngine {
     } catch {
       return this.#refuse(link, xid, { stat: "GARBAGE_ARGS" }, auth);
     }
+    const refusal = this.#admit(sessions, link, xid, auth, r, plain, start, observed);
+    if (refusal === undefined) return;
+    this.#refuse(link, xid, refusal, auth, sessionForm);
+    this.#host.refused?.(link, refusal, parts);
+  }
+
+  /** Begins such a call, or has it wait for its turn or for itself; says why it does neither. */
+  #admit(
+    sessions: SessionTable<ServerCall>,
+    link: ServerLink,
+    xid: number,
+    auth: AuthAccepted,
+    r: XdrReader,
+    plain: XdrReader,
+    start: number,
+    observed: ServerRecord | undefined,
+  ): ServerRefusal | undefined {
+    const parts = this.#sessionArguments;
     const { sequence, acknowledged, fingerprint } = parts;
     const caller = callerOf(link, auth.identity);
     const now = this.#host.now();
-    const session = sessions.findFor(parts.session, caller, () => principalOf(caller));
-    if (session === undefined) return refuse(sessionRefusal(CallStatus.CALL_STALE));
+    const session = sessions.findFor(parts.session, caller, principalOf);
+    if (session === undefined) return sessionRefusal(CallStatus.CALL_STALE);
     sessions.touch(session, link.session === undefined ? undefined : link, now);
     session.used = true;
     const { sessionLanesMax, sessionWindow } = sessions.limits;
     const lane = session.lane(parts.lane, sessionLanesMax);
     if (lane === undefined || sequence > acknowledged + sessionWindow) {
-      return refuse(sessionRefusal(CallStatus.CALL_BUSY));
+      return sessionRefusal(CallStatus.CALL_BUSY);
     }
     if (acknowledged > lane.acknowledged) {
       lane.acknowledged = acknowledged;
       this.#host.replies?.forget(lane.caller, acknowledged);
     }
     const found = this.#find(parts);
-    if ("stat" in found) return refuse(found);
+    if ("stat" in found) return found;
     const { served, target } = found;
     const stranger = this.#host.admit?.(link, served, target);
-    if (stranger !== undefined) return refuse({ stat: "AUTH_ERROR", why: stranger });
+    if (stranger !== undefined) return { stat: "AUTH_ERROR", why: stranger };
     const semantics = stricter(parts.promised, target.semantics ?? "at-most-once");
     const filters = semantics === "at-most-once" || semantics === "exactly-once";
     if (semantics === "exactly-once" && this.filter?.transactional !== true) {
-      return refuse(sessionRefusal(CallStatus.CALL_NO_GUARANTEE));
+      return sessionRefusal(CallStatus.CALL_NO_GUARANTEE);
     }
     const explain = (parts.flags & CALL_EXPLAIN) !== 0;
     const record = observed ?? (explain ? new ServerRecord(() => this.#host.now(), link.heardAt ?? now) : undefined);
@@ -237,12 +257,13 @@ export class ServerEngine {
       args = target.args.decode(plain);
       plain.finish();
     } catch {
-      return refuse({ stat: "GARBAGE_ARGS" });
+      return { stat: "GARBAGE_ARGS" };
     }
-    const seat = {
+    const seat: Seat = {
       session,
       lane,
-      sequence,
+      caller: lane.caller,
+      call: sequence,
       semantics,
       fingerprint,
       deadline: now + parts.remaining,
@@ -255,26 +276,30 @@ export class ServerEngine {
       call.record = record;
     }
     const why = this.#host.authorize?.(call);
-    if (why !== undefined) return refuse({ stat: "AUTH_ERROR", why });
+    if (why !== undefined) return { stat: "AUTH_ERROR", why };
     const first = filters && this.filter !== undefined ? lane.running.get(sequence) : undefined;
     if (first?.seat !== undefined && first.seat.fingerprint !== fingerprint) {
-      return refuse(sessionRefusal(CallStatus.CALL_MISMATCH));
+      return sessionRefusal(CallStatus.CALL_MISMATCH);
     }
-    if (first !== undefined && this.#hears(first, link)) return;
+    if (first !== undefined && this.#hears(first, link)) return undefined;
     this.#count(call, r.position + r.remaining - start);
     if (first === undefined) {
-      const beside = lane.running.get(sequence);
-      if (beside === undefined) lane.running.set(sequence, call);
-      else beside.runsTwice(call);
       if (session.fifo && session.current !== undefined) session.waiting.push(call);
-      else this.#begin(call);
+      else this.#begin(call, now);
+      // One that has ended by now was in nobody's way.
+      if (!call.ended) {
+        const beside = lane.running.get(sequence);
+        if (beside === undefined) lane.running.set(sequence, call);
+        else beside.runsTwice(call);
+      }
     } else {
-      first.filtered ??= filteredCall({ caller: lane.caller, call: sequence }, "", first);
+      first.filtered ??= filteredCall(first.seat as Seat, "", first);
       first.filtered.waiters ??= [];
       first.filtered.waiters.push(call);
       if (this.filter !== undefined) this.filter.counts.joined++;
     }
     this.#weigh(call);
+    return undefined;
   }
 
   /** Whether whoever sent this again will hear the first one's answer: it goes to the same port. */
@@ -285,15 +310,16 @@ export class ServerEngine {
   }
 
   /** The turn of a session's call has come. */
-  #begin(call: ServerCall): void {
-    const { session, lane, sequence, semantics, deadline } = call.seat as Seat;
+  #begin(call: ServerCall, now: number): void {
+    const seat = call.seat as Seat;
+    const { session, semantics, deadline } = seat;
     if (session.fifo) session.current = call;
-    if (call.aborted !== undefined || this.#host.now() >= deadline) {
+    if (call.aborted !== undefined || now >= deadline) {
       return this.#conclude(call, sessionRefusal(CallStatus.CALL_EXPIRED));
     }
     const filters = this.filter !== undefined && (semantics === "at-most-once" || semantics === "exactly-once");
     if (!filters) return this.#host.dispatch(call);
-    call.filtered ??= filteredCall({ caller: lane.caller, call: sequence }, "", call);
+    call.filtered ??= filteredCall(seat, "", call);
     this.#host.replies?.claim(call, call.filtered.key);
   }
 
@@ -311,7 +337,7 @@ export class ServerEngine {
     while (session.current === undefined) {
       const next = session.waiting.shift();
       if (next === undefined) break;
-      this.#begin(next);
+      this.#begin(next, this.#host.now());
     }
     session.turning = false;
   }
@@ -430,7 +456,7 @@ export class ServerEngine {
   /** The reply is kept: now it may leave. */
   kept(call: ServerCall): void {
     const filtered = call.filtered as FilteredCall;
-    this.#settle(filtered, filtered.reply as Uint8Array);
+    this.#settle(filtered, filtered.reply);
   }
 
   /**
@@ -440,7 +466,7 @@ export class ServerEngine {
   unkept(call: ServerCall, error: unknown): void {
     const filtered = call.filtered as FilteredCall;
     this.#host.report(error, call);
-    if (filtered.claim?.transaction === undefined) return this.#settle(filtered, filtered.reply as Uint8Array);
+    if (filtered.claim?.transaction === undefined) return this.#settle(filtered, filtered.reply);
     // A COMMIT that failed has done nothing, as far as the store can tell.
     this.#settle(filtered, call.seat === undefined ? systemError : sessionRefusal(CallStatus.CALL_UNKNOWN));
   }
@@ -461,25 +487,29 @@ export class ServerEngine {
     // Encoded where it will leave, so that a reply too large for a datagram is found out now.
     const at = replies.size;
     const w = link.gone ? new XdrWriter() : replies.begin();
-    let reply: Uint8Array | undefined;
-    let failure: unknown;
+    let from: number;
     try {
-      const from = form.result(w, call, value);
-      reply = w.copy(from, this.#slab);
+      from = form.result(w, call, value);
     } catch (error) {
-      failure = error;
+      if (!link.gone) replies.abort(at);
+      return this.#failOnce(call, claim, explainEncode(error, call.target.result.shape, value));
     }
-    if (!link.gone) {
-      if (reply !== undefined && !link.full) filtered.writtenAt = at;
-      else replies.abort(at);
+    // A store that answers at once copies the reply from where it stands, and it leaves from there.
+    if (claim.completeCopy !== undefined && !link.gone && !link.full && filtered.waiters === undefined) {
+      try {
+        claim.completeCopy(w.memory, from, w.position);
+      } catch (error) {
+        filtered.reply = w.copy(from);
+        replies.abort(at);
+        return this.unkept(call, error);
+      }
+      filtered.writtenAt = at;
+      return this.#settle(filtered, undefined);
     }
-    if (reply !== undefined) this.#keep(call, claim, reply);
-    else this.#failOnce(call, claim, explainEncode(failure, call.target.result.shape, value));
-    // The store takes its time: other replies leave before this one.
-    if (filtered.writtenAt !== undefined) {
-      filtered.writtenAt = undefined;
-      replies.abort(at);
-    }
+    const reply = w.copy(from);
+    // Other replies leave before this one.
+    if (!link.gone) replies.abort(at);
+    this.#keep(call, claim, reply);
   }
 
   #failOnce(call: ServerCall, claim: FreshClaim, error: unknown): void {
@@ -504,36 +534,43 @@ export class ServerEngine {
     this.#host.replies?.keep(call, claim, reply);
   }
 
-  /** Answers everybody who sent this call. */
-  #settle(filtered: FilteredCall, answer: Answer): void {
+  /**
+   * Answers everybody who sent this call.
+   *
+   * @param answer undefined where the reply stands in the link's writer already, and nobody else waits for it
+   */
+  #settle(filtered: FilteredCall, answer: Answer | undefined): void {
     if (filtered.call.seat === undefined) this.filter?.settle(filtered);
     this.#answer(filtered.call, answer);
-    for (const waiter of filtered.waiters ?? none) {
+    if (filtered.waiters === undefined) return;
+    for (const waiter of filtered.waiters) {
       this.#answer(waiter, answer);
       if (waiter.ended) this.#host.answered(waiter);
     }
   }
 
-  #answer(call: ServerCall, answer: Answer): void {
+  #answer(call: ServerCall, answer: Answer | undefined): void {
     const { link } = call;
-    if (link.full && !link.gone && answer instanceof Uint8Array) {
-      link.deferred.push({ call, value: undefined, reply: answer });
-      return;
-    }
-    if (this.#end(call) && answer !== "drop") {
-      if (answer instanceof Uint8Array) this.#send(call, answer);
-      else this.#refuse(link, call.xid, answer, call.auth, call.form);
+    if (answer === undefined) {
+      const at = call.filtered?.writtenAt as number;
+      if (this.#end(call)) link.replies.commit(at);
+      else link.replies.abort(at);
+    } else if (answer instanceof Uint8Array) {
+      if (link.full && !link.gone) {
+        link.deferred.push({ call, value: undefined, reply: answer });
+        return;
+      }
+      if (this.#end(call)) this.#send(call, answer);
+    } else if (this.#end(call) && answer !== "drop") {
+      this.#refuse(link, call.xid, answer, call.auth, call.form);
     }
     this.#over(call);
   }
 
   #send(call: ServerCall, kept: Uint8Array): void {
-    const { filtered, form, link, seat } = call;
+    const { form, link, seat } = call;
     const { replies } = link;
-    if (filtered?.writtenAt !== undefined) {
-      replies.commit(filtered.writtenAt);
-      filtered.writtenAt = undefined;
-    } else if (seat === undefined) {
+    if (seat === undefined) {
       replies.append(kept);
     } else {
       const at = replies.size;
@@ -553,11 +590,13 @@ export class ServerEngine {
   }
 
   /** A call of a session has ended. */
-  #leave(call: ServerCall, { session, lane, sequence }: Seat): void {
-    const beside = call.successor();
-    if (lane.running.get(sequence) === call) {
-      if (beside === undefined) lane.running.delete(sequence);
-      else lane.running.set(sequence, beside);
+  #leave(call: ServerCall, { session, lane, call: sequence }: Seat): void {
+    if (lane.running.size > 0) {
+      const beside = call.successor();
+      if (lane.running.get(sequence) === call) {
+        if (beside === undefined) lane.running.delete(sequence);
+        else lane.running.set(sequence, beside);
+      }
     }
     if (session.ended) this.#sessions?.disposeOf(session);
   }
@@ -590,12 +629,17 @@ export class ServerEngine {
   }
 }
 
+/** A procedure that is served. */
+interface Found {
+  readonly served: ServedVersion;
+  readonly target: ServedProcedure;
+}
+
 /** What answers a call: a kept reply, a refusal, or silence. */
 type Answer = Uint8Array | ServerRefusal | "drop";
 
 const systemError: Refusal = { stat: "SYSTEM_ERR" };
 
-const none: readonly ServerCall[] = [];
 const anonymous: AuthAccepted = { identity: { flavor: "none", verified: false }, verifier: authNone };
 
 function callerOf(link: ServerLink, identity: Identity): Caller {

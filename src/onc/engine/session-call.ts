@@ -1,4 +1,3 @@
-import { crc32 } from "../../call/crc32.js";
 import type { Caller, Semantics } from "../../model/index.js";
 import { encode, type XdrReader } from "../../xdr/index.js";
 import type { Target } from "../message.js";
@@ -46,6 +45,12 @@ export function stricter(a: Semantics, b: Semantics): Semantics {
 export class SessionArguments implements Target {
   /** The session's id, which no later message touches; the same object for as long as calls are of one session. */
   session: Uint8Array = new Uint8Array(sessionIdSize);
+  /** The words of that id. */
+  #id0 = 0;
+  #id1 = 0;
+  #id2 = 0;
+  #id3 = 0;
+  #id4 = 0;
   lane = 0;
   sequence = 0;
   acknowledged = 0;
@@ -56,7 +61,7 @@ export class SessionArguments implements Target {
   program = 0;
   version = 0;
   procedure = 0;
-  /** A number that other arguments, or another procedure, hardly share: a CRC-32 and the length. */
+  /** A number that other arguments, or another procedure, hardly share: a hash of 32 bits and the length. */
   fingerprint = 0;
 
   /**
@@ -65,12 +70,7 @@ export class SessionArguments implements Target {
    * @throws DecodeError for what is no SESSION_CALL
    */
   read(r: XdrReader): void {
-    const idAt = r.position;
-    if (r.remaining < sessionIdSize || !r.over(idAt, idAt + sessionIdSize, this.#isSession)) {
-      this.session = new Uint8Array(r.opaqueFixed(sessionIdSize));
-    } else {
-      r.skip(sessionIdSize);
-    }
+    this.#readId(r);
     this.lane = r.uint();
     this.sequence = r.uint();
     this.acknowledged = r.uint();
@@ -85,15 +85,26 @@ export class SessionArguments implements Target {
     this.procedure = r.uint();
     const length = r.uint();
     if (length !== r.remaining) r.fail(`${r.remaining} bytes of arguments are not the ${length} that are announced`);
-    this.fingerprint = r.over(from, r.position + length, crc32) * 0x20_0000 + (length & 0x1f_ffff);
+    this.fingerprint = r.hash(from, r.position + length) * 0x20_0000 + (length & 0x1f_ffff);
   }
 
   /** Nearly every call is of the session of the one before. */
-  readonly #isSession = (bytes: Uint8Array, from: number): boolean => {
-    const { session } = this;
-    for (let i = 0; i < sessionIdSize; i++) if (bytes[from + i] !== session[i]) return false;
-    return true;
-  };
+  #readId(r: XdrReader): void {
+    const id0 = r.uint32();
+    const id1 = r.uint32();
+    const id2 = r.uint32();
+    const id3 = r.uint32();
+    const id4 = r.uint32();
+    if (id0 === this.#id0 && id1 === this.#id1 && id2 === this.#id2 && id3 === this.#id3 && id4 === this.#id4) return;
+    this.#id0 = id0;
+    this.#id1 = id1;
+    this.#id2 = id2;
+    this.#id3 = id3;
+    this.#id4 = id4;
+    this.session = new Uint8Array(sessionIdSize);
+    const view = new DataView(this.session.buffer);
+    for (const [i, word] of [id0, id1, id2, id3, id4].entries()) view.setUint32(i * 4, word);
+  }
 }
 
 /** `session_id` of session.x. */

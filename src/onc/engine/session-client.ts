@@ -267,19 +267,19 @@ export class SessionClient {
     const { program, version, procedure } = call.target;
     const from = w.position;
     lane.told = lane.acknowledged;
-    w.bytes(session.facts.session);
-    w.uint32(lane.number);
-    w.uint32(sequence);
-    w.uint32(lane.acknowledged);
-    w.uint32(remainingMs(call.deadline, this.#port.now));
-    w.uint32(guarantees[call.semantics]);
-    w.uint32(call.record?.asksServer === true ? CALL_EXPLAIN : 0);
-    if (call.traceparent === undefined) w.uint32(0);
-    else w.string(call.traceparent, 255);
-    w.uint32(program);
-    w.uint32(version);
-    w.uint32(procedure);
-    w.uint32(0);
+    const { id } = session;
+    const remaining = remainingMs(call.deadline, this.#port.now);
+    const flags = call.record?.asksServer === true ? CALL_EXPLAIN : 0;
+    w.uint32x4(id[0], id[1], id[2], id[3]);
+    w.uint32x4(id[4], lane.number, sequence, lane.acknowledged);
+    // The last word is the length of the text: there is none.
+    w.uint32x4(remaining, guarantees[call.semantics], flags, 0);
+    if (call.traceparent !== undefined) {
+      w.truncate(w.position - 4);
+      w.string(call.traceparent, 255);
+    }
+    // And here that of the arguments.
+    w.uint32x4(program, version, procedure, 0);
     const at = w.position;
     call.headSize = at - from;
     call.writeArgs(w);

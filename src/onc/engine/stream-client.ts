@@ -1,4 +1,3 @@
-import { Slab } from "../../bytes/index.js";
 import type { Pause } from "../../call/retry.js";
 import type { RpcError } from "../../model/index.js";
 import { XdrWriter } from "../../xdr/index.js";
@@ -6,7 +5,7 @@ import { RecordReader } from "../record.js";
 import { ClntStat, clntStatus } from "../status.js";
 import { type AttemptFailure, type CallTarget, ClientCall, inOrder, nullTarget } from "./client-call.js";
 import { ClientEngine, type ClientEngineOptions } from "./client-engine.js";
-import { Outbox, outboxFlushBytes } from "./outbox.js";
+import { Outbox } from "./outbox.js";
 import { isCall, refuseCall } from "./reverse.js";
 
 /** How long a connection may be silent while calls wait before the peer is asked whether it is there: 5 s. */
@@ -21,6 +20,9 @@ export interface StreamClientOptions extends ClientEngineOptions {
   readonly probeAfterMs?: number | undefined;
   readonly probeTimeoutMs?: number | undefined;
 }
+
+/** Up to this size, messages that may be sent again are kept together with others of their batch. */
+const keptTogetherMax = 1_024;
 
 /** One connection of a stream client, from its opening to its loss. */
 export class StreamLink {
@@ -65,8 +67,6 @@ export class StreamClientEngine extends ClientEngine {
 
   readonly #queue = new Set<ClientCall>();
   readonly #scratch = new XdrWriter();
-  /** Where the messages lie that may be sent again. */
-  readonly #slab = new Slab();
   readonly #options: StreamClientOptions;
   readonly #probeAfter: number;
   readonly #probeTimeout: number;
@@ -118,7 +118,7 @@ export class StreamClientEngine extends ClientEngine {
   protected submit(call: ClientCall): void {
     const { link } = this;
     // Calls that waited for a session come many at once, with nobody writing between them.
-    const loaded = link !== undefined && link.outbox.size >= outboxFlushBytes;
+    const loaded = link?.outbox.full === true;
     if (link === undefined || link.congested || loaded || this.#queue.size > 0) {
       this.#enqueue(call);
       return;
@@ -134,7 +134,9 @@ export class StreamClientEngine extends ClientEngine {
     }
     outbox.commit(at);
     if (this.keeps(call)) {
-      call.message = w.copy(at + 4, this.#slab);
+      // A large one would keep the small ones of its batch company for longer than they are wanted.
+      if (w.position - at > keptTogetherMax) call.message = w.copy(at + 4);
+      else call.keepIn(outbox.keep(), at + 4, w.position);
       call.argsAt -= at + 4;
     }
     this.#sent(link, call, this.now);
@@ -242,7 +244,7 @@ export class StreamClientEngine extends ClientEngine {
     if (link === undefined || link.congested) return;
     this.now = now;
     for (const call of this.#queue) {
-      if (link.outbox.size >= outboxFlushBytes) return;
+      if (link.outbox.full) return;
       this.#queue.delete(call);
       const message = call.message as Uint8Array;
       this.queueBytes -= message.length;

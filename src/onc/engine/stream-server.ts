@@ -7,7 +7,7 @@ import {
   StreamAdmission,
   type StreamAdmissionLimits,
 } from "./admission.js";
-import { Outbox, outboxFlushBytes } from "./outbox.js";
+import { Outbox } from "./outbox.js";
 import { type CallingBack, isReply } from "./reverse.js";
 import type { Aborter, DeferredAnswer, ServerLink } from "./server-call.js";
 import type { ServerEngine } from "./server-engine.js";
@@ -156,7 +156,7 @@ export class StreamServerLink implements ServerLink, Admitted {
    */
   pump(): boolean {
     while (!this.gone) {
-      if (this.replies.size >= outboxFlushBytes) return true;
+      if (this.replies.full) return true;
       const sizeMax = this.#sizeMax;
       const [call] = this.#aside.splice(this.#fitting(sizeMax), 1);
       if (call !== undefined) {

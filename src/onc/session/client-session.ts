@@ -92,8 +92,13 @@ export class ClientSession {
   /** Calls that the server keeps for the sake of those. */
   #kept = 0;
 
+  /** Its id, `session_id` of session.x, as five words: writing these is faster than copying twenty bytes. */
+  readonly id: readonly [number, number, number, number, number];
+
   constructor(facts: OpenOk) {
     this.facts = facts;
+    const id = new DataView(facts.session.buffer, facts.session.byteOffset, facts.session.byteLength);
+    this.id = [id.getUint32(0), id.getUint32(4), id.getUint32(8), id.getUint32(12), id.getUint32(16)];
     this.filters = facts.store !== "";
   }
 

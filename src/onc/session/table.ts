@@ -35,6 +35,7 @@ export interface SessionIds {
 
 /** The calls of a session that count together. */
 export class SessionLane<Call> {
+  readonly number: number;
   /** The caller's name in keys of the reply cache. */
   readonly caller: string;
   /** The client has the answers of all calls up to this one. */
@@ -42,7 +43,8 @@ export class SessionLane<Call> {
   /** By their numbers: calls that wait or run, or whose replies are being kept. */
   readonly running: Numbered<Call> = new Numbered();
 
-  constructor(caller: string) {
+  constructor(number: number, caller: string) {
+    this.number = number;
     this.caller = caller;
   }
 }
@@ -74,6 +76,7 @@ export class Session<Call extends SessionCall> implements SessionObjects {
   onEnd: ((reason: Error) => void) | undefined = undefined;
   readonly #lanes = new Map<number, SessionLane<Call>>();
   readonly #name: string;
+  #last: SessionLane<Call> | undefined;
 
   constructor(id: Uint8Array, principal: string, client: string, incarnation: string, fifo: boolean) {
     this.id = id;
@@ -90,14 +93,20 @@ export class Session<Call extends SessionCall> implements SessionObjects {
    * @returns undefined when too many have calls
    */
   lane(number: number, max: number): SessionLane<Call> | undefined {
+    // Mostly it is the lane of the call before, and comparing is faster than looking up.
+    if (this.#last?.number === number) return this.#last;
     let lane = this.#lanes.get(number);
-    if (lane !== undefined) return lane;
+    if (lane !== undefined) {
+      this.#last = lane;
+      return lane;
+    }
     if (this.#lanes.size >= max) {
       for (const [other, { running }] of this.#lanes) if (running.size === 0) this.#lanes.delete(other);
       if (this.#lanes.size >= max) return undefined;
     }
-    lane = new SessionLane(laneCaller(this.#name, number));
+    lane = new SessionLane(number, laneCaller(this.#name, number));
     this.#lanes.set(number, lane);
+    this.#last = lane;
     return lane;
   }
 
@@ -136,6 +145,9 @@ export class SessionTable<Call extends SessionCall> {
   readonly #sessions = new Map<number, Session<Call>>();
   readonly #byClient = new Map<string, Set<Session<Call>>>();
   readonly #byLink = new Map<object, Set<Session<Call>>>();
+  /** What `findFor` found last, and by which id. */
+  #last: Session<Call> | undefined;
+  #lastId: Uint8Array | undefined;
 
   constructor(limits: SessionLimits, ids: SessionIds) {
     this.limits = limits;
@@ -181,12 +193,22 @@ export class SessionTable<Call extends SessionCall> {
   }
 
   /** The same for every call: an identity that the session has seen needs no principal to be worked out. */
-  findFor(id: Uint8Array, identity: object, principalOf: () => string): Session<Call> | undefined {
+  findFor<Who extends object>(
+    id: Uint8Array,
+    identity: Who,
+    principalOf: (identity: Who) => string,
+  ): Session<Call> | undefined {
+    // Mostly it is the session of the call before, whose id is then the same object.
+    const last = this.#last;
+    if (last !== undefined && id === this.#lastId && last.identity === identity && !last.ended) return last;
     const session = this.#sessions.get(keyOf(id));
     if (session === undefined || !equal(session.id, id)) return undefined;
-    if (session.identity === identity) return session;
-    if (session.principal !== principalOf()) return undefined;
-    session.identity = identity;
+    if (session.identity !== identity) {
+      if (session.principal !== principalOf(identity)) return undefined;
+      session.identity = identity;
+    }
+    this.#last = session;
+    this.#lastId = id;
     return session;
   }
 

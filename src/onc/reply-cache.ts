@@ -117,9 +117,9 @@ export class ReplyCache {
   }
 
   /** What is known of a call; with a fence, it does not run afterwards if nothing is. */
-  look(key: ReplyKey, fence: boolean): MaybePromise<Look> {
+  look(key: ReplyKey, fence: boolean, from: string): MaybePromise<Look> {
     this.#time.read();
-    return this.store.look({ key, owner: this.#owner, boot: this.#boot, fence });
+    return this.store.look({ key, from, owner: this.#owner, boot: this.#boot, fence });
   }
 
   /** A caller has the answers of all its calls up to this one. A store that cannot be told drops them when they are old. */

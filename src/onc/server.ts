@@ -1,8 +1,8 @@
 import { endSession, type Lifetime, ObjectProvider } from "../call/lifetime.js";
 import type { LocalAccess } from "../call/local-access.js";
 import { ServerRecord } from "../call/steps.js";
-import { localAccessOf, localListening } from "../drive/local-access.js";
 import { ReadClock } from "../drive/clock.js";
+import { localAccessOf, localListening } from "../drive/local-access.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import {
   type CallbackOptions,

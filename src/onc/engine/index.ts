@@ -12,7 +12,7 @@ export {
   type DatagramServerOptions,
 } from "./datagram-server.js";
 export type { DuplicateCounts, DuplicateFilter, DuplicateFilterOptions } from "./duplicate-filter.js";
-export { type Outbox, type Outgoing } from "./outbox.js";
+export type { Outbox, Outgoing } from "./outbox.js";
 export { type CallingBack, refuseBusy } from "./reverse.js";
 export {
   type Aborter,

@@ -250,7 +250,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           function (this: SessionTable<SessionCall>, id, identity, principalOf) {
             const known = original.call(this, id, identity, principalOf);
             if (known !== undefined) return known;
-            const made = this.open(principalOf(), { client: "", incarnation: id, fifo: false }, undefined, 0);
+            const made = this.open(principalOf(identity), { client: "", incarnation: id, fifo: false }, undefined, 0);
             if (made !== undefined) Object.assign(made, { id });
             return made;
           },

@@ -1,5 +1,6 @@
 import { endSession, type SessionObjects } from "../../call/lifetime.js";
 import { Numbered } from "../../call/numbered.js";
+import type { Caller } from "../../model/index.js";
 
 /** What a server allows its sessions. */
 export interface SessionLimits {
@@ -193,11 +194,7 @@ export class SessionTable<Call extends SessionCall> {
   }
 
   /** The same for every call: an identity that the session has seen needs no principal to be worked out. */
-  findFor<Who extends object>(
-    id: Uint8Array,
-    identity: Who,
-    principalOf: (identity: Who) => string,
-  ): Session<Call> | undefined {
+  findFor(id: Uint8Array, identity: Caller, principalOf: (identity: Caller) => string): Session<Call> | undefined {
     // Mostly it is the session of the call before, whose id is then the same object.
     const last = this.#last;
     if (last !== undefined && id === this.#lastId && last.identity === identity && !last.ended) return last;

@@ -117,11 +117,21 @@ export interface ProcedureEntry {
   readonly span: Span;
 }
 
+/** What aliases of long chains lead to: each of thousands would otherwise be followed to its end. */
+const behind = new WeakMap<NamedType, Type>();
+const longChain = 16;
+
 /** The type behind its names. */
 export function resolved(type: Type): Type {
   let at = type;
+  const passed: NamedType[] = [];
   // An alias that leads to itself is refused before anything else asks.
-  while (at.kind === "named" && at.type.body.kind === "alias") at = at.type.body.of;
+  while (at.kind === "named" && at.type.body.kind === "alias") {
+    const known = behind.get(at.type);
+    if (known === undefined) passed.push(at.type);
+    at = known ?? at.type.body.of;
+  }
+  if (passed.length > longChain) for (const alias of passed) behind.set(alias, at);
   return at;
 }
 

@@ -3,6 +3,12 @@
  *
  * @module
  */
+export {
+  BroadcastError,
+  type BroadcastOptions,
+  type BroadcastReply,
+  broadcast,
+} from "./binder/broadcast.js";
 export { Binder, type BinderOptions } from "./binder/daemon/binder.js";
 export type { BinderChange } from "./binder/daemon/desk.js";
 export type { RemoteCallOptions } from "./binder/daemon/procedures.js";

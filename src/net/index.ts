@@ -19,3 +19,4 @@ export {
   type TlsServerCredentials,
   tlsLayer,
 } from "./tls.js";
+export { broadcastUdp } from "./udp.js";

@@ -39,6 +39,20 @@ export async function bindUdp(host: string, port: number): Promise<Datagram> {
   return new NodeDatagram(socket, false);
 }
 
+/** A UDP socket of IPv4 on a free port, that may send to broadcast addresses. */
+export async function broadcastUdp(): Promise<Datagram> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind(0, "0.0.0.0", () => {
+      socket.off("error", reject);
+      resolve();
+    });
+  });
+  socket.setBroadcast(true);
+  return new NodeDatagram(socket, false);
+}
+
 class NodeDatagram implements Datagram {
   readonly local: string;
   readonly #socket: Socket;

@@ -97,3 +97,11 @@ export function ipText(bytes: readonly number[]): string {
   const text = (part: number[]): string => part.map((group) => group.toString(16)).join(":");
   return size === 0 ? text(groups) : `${text(groups.slice(0, from))}::${text(groups.slice(from + size))}`;
 }
+
+/** The address that reaches everybody of an IPv4 network; undefined where the network has nobody else. */
+export function broadcastAddress(address: string, netmask: string): string | undefined {
+  const [host, mask] = [ipBytes(address), ipBytes(netmask)];
+  // RFC 3021: a link of two has none.
+  if (host?.length !== 4 || mask?.length !== 4 || (mask[3] ?? 255) >= 254) return undefined;
+  return host.map((byte, i) => byte | (~(mask[i] ?? 0) & 0xff)).join(".");
+}

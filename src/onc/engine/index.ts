@@ -1,4 +1,5 @@
 export { DatagramAdmission, hostOf, Running, StreamAdmission } from "./admission.js";
+export { BroadcastCall } from "./broadcast.js";
 export { type CallLife, type CallTarget, ClientCall, nullTarget } from "./client-call.js";
 export type { ClientEngineOptions } from "./client-engine.js";
 export {

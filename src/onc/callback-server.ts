@@ -1,5 +1,5 @@
 import type { Machine } from "../drive/machine.js";
-import type { Caller } from "../model/index.js";
+import type { CallContext, Caller } from "../model/index.js";
 import type { XdrWriter } from "../xdr/index.js";
 import type { CallbackServingOptions, ServedCallbacks, ServedService } from "./callbacks.js";
 import {
@@ -9,6 +9,7 @@ import {
   type ReplyPath,
   Running,
   refuseBusy,
+  ServerCall,
   type ServerLink,
   type StreamClientEngine,
   type StreamLink,
@@ -58,11 +59,15 @@ export class CallbackServer implements ServedCallbacks {
     }
     let served = this.#links.get(link);
     if (served === undefined) {
-      served = new CallbackLink(link, this.#engine.peer, this.#running, () => this.onChange());
+      served = new CallbackLink(this, link, this.#engine.peer, this.#running);
       this.#links.set(link, served);
     }
     this.#server.receive(served, buffer, start, end);
     if (served.unread > answerBytesMax) throw new Error("the server calls, and does not read the answers");
+  }
+
+  isContext(context: CallContext): boolean {
+    return context instanceof ServerCall && context.link instanceof CallbackLink && context.link.owner === this;
   }
 
   /** A connection is gone: nobody waits for the answers of calls that came over it. */
@@ -86,21 +91,23 @@ class CallbackLink implements ServerLink, ReplyPath {
   readonly upgradable = false;
   readonly full = false;
   readonly deferred: DeferredAnswer[] = [];
-  readonly onEnded: () => void;
   running = 0;
   gone = false;
   aborters: Set<Aborter> | undefined = undefined;
   caller: Caller | undefined = undefined;
   /** Bytes of answers that were added while the server read nothing. */
   unread = 0;
+  readonly owner: CallbackServer;
   readonly #link: StreamLink;
 
-  constructor(link: StreamLink, peer: string, counted: Running, onEnded: () => void) {
+  constructor(owner: CallbackServer, link: StreamLink, peer: string, counted: Running) {
+    this.owner = owner;
     this.#link = link;
     this.peer = peer;
     this.counted = counted;
-    this.onEnded = onEnded;
   }
+
+  readonly onEnded = (): void => this.owner.onChange();
 
   get replies(): ReplyPath {
     return this;

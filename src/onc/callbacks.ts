@@ -1,4 +1,4 @@
-import type { Caller, Handlers } from "../model/index.js";
+import type { CallContext, Caller, Handlers } from "../model/index.js";
 import type { OncService } from "./program.js";
 
 /** A service with what serves it, as the option `callbacks` of `connect` takes it. Made by {@link serve}. */
@@ -35,6 +35,8 @@ export interface FailedCallback {
 export interface ServedCallbacks {
   /** Is called when something is to be sent. */
   onChange: () => void;
+  /** Whether a context is that of a callback which this serves. */
+  isContext(context: CallContext): boolean;
   /** A connection is gone. */
   lost(link: object, reason: Error | undefined): void;
   close(): Promise<void>;

@@ -399,7 +399,8 @@ export class OncChannel {
     return new Promise((resolve, reject) => {
       const deadline = Math.min(startedAt + timeoutMs, context?.deadline ?? Number.POSITIVE_INFINITY);
       const retry = options.retry === undefined ? undefined : this.retry.narrowed(options.retry);
-      const life = { semantics, startedAt, deadline, record, traceparent, retry, hedge };
+      const nested = context !== undefined && this.#served?.isContext(context) === true;
+      const life = { semantics, startedAt, deadline, record, traceparent, retry, hedge, nested };
       const call = new ClientCall(target, args, life, resolve, reject);
       if (signals.length > 0) call.release = listenTo(signals, (reason) => drive.cancel(call, reason));
       drive.start(call);

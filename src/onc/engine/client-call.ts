@@ -50,6 +50,8 @@ export interface CallLife {
   readonly retry?: RetryPolicy | undefined;
   /** How it is hedged; default: as its target says. */
   readonly hedge?: HedgeOptions | false | undefined;
+  /** Whether it is made by a callback: the server's call that it belongs to waits for that. */
+  readonly nested?: boolean | undefined;
 }
 
 /**
@@ -103,6 +105,7 @@ export class ClientCall extends Evidence implements Identified {
   attempts = 0;
   /** How the last attempt failed, of a call that is tried again. */
   failed: AttemptFailure | undefined = undefined;
+  readonly nested: boolean;
   readonly retry: RetryPolicy | undefined;
   /** Undefined where it is not hedged. */
   readonly hedge: Hedge | undefined;
@@ -135,6 +138,7 @@ export class ClientCall extends Evidence implements Identified {
     this.record = life.record;
     this.traceparent = life.traceparent;
     this.retry = life.retry ?? target.retry;
+    this.nested = life.nested === true;
     const { hedge = target.hedge } = life;
     this.hedge = hedge === undefined || hedge === false || !this.repeatable ? undefined : new Hedge(hedge);
     this.resolve = resolve;

@@ -4,7 +4,7 @@ import { type Caller, type Identity, isTraceparent } from "../../model/index.js"
 import { explainEncode, XdrReader, XdrWriter } from "../../xdr/index.js";
 import type { AuthAccepted, AuthVerdict, ServerAuth } from "../auth/index.js";
 import { AuthFlavor, authNone, CallHeader, type Refusal, rpcVersion, type Target } from "../message.js";
-import { CALL_EXPLAIN, CallStatus, SESSION_PROGRAM, SESSION_VERSION } from "../session/session.js";
+import { CALL_EXPLAIN, CALL_NESTED, CallStatus, SESSION_PROGRAM, SESSION_VERSION } from "../session/session.js";
 import type { Session, SessionTable } from "../session/table.js";
 import { AuthStat } from "../status.js";
 import { DuplicateFilter, type DuplicateFilterOptions, filteredCall, type MessageBytes } from "./duplicate-filter.js";
@@ -284,7 +284,9 @@ export class ServerEngine {
     if (first !== undefined && this.#hears(first, link)) return undefined;
     this.#count(call, r.position + r.remaining - start);
     if (first === undefined) {
-      if (session.fifo && session.current !== undefined) session.waiting.push(call);
+      // What waits for a callback cannot be waited for by what the callback calls.
+      const nested = (parts.flags & CALL_NESTED) !== 0;
+      if (session.fifo && session.current !== undefined && !nested) session.waiting.push(call);
       else this.#begin(call, now);
       // One that has ended by now was in nobody's way.
       if (!call.ended) {
@@ -313,7 +315,7 @@ export class ServerEngine {
   #begin(call: ServerCall, now: number): void {
     const seat = call.seat as Seat;
     const { session, semantics, deadline } = seat;
-    if (session.fifo) session.current = call;
+    if (session.fifo) session.current ??= call;
     if (call.aborted !== undefined || now >= deadline) {
       return this.#conclude(call, sessionRefusal(CallStatus.CALL_EXPIRED));
     }

@@ -5,6 +5,7 @@ import { argsCodec } from "../args.js";
 import { type ClientSeat, ClientSession } from "../session/client-session.js";
 import {
   CALL_EXPLAIN,
+  CALL_NESTED,
   CallFate,
   CallStatus,
   DONE_STATEFUL,
@@ -269,7 +270,7 @@ export class SessionClient {
     lane.told = lane.acknowledged;
     const { id } = session;
     const remaining = remainingMs(call.deadline, this.#port.now);
-    const flags = call.record?.asksServer === true ? CALL_EXPLAIN : 0;
+    const flags = (call.record?.asksServer === true ? CALL_EXPLAIN : 0) | (call.nested ? CALL_NESTED : 0);
     w.uint32x4(id[0], id[1], id[2], id[3]);
     w.uint32x4(id[4], lane.number, sequence, lane.acknowledged);
     // The last word is the length of the text: there is none.

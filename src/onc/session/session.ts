@@ -6,6 +6,10 @@ import * as xdr from "../../xdr/index.js";
 
 /** Asks for the server's times. */
 export const CALL_EXPLAIN = 1;
+/**
+ * Belongs to a callback that the server's own call waits for, so it does not wait for that call, whatever the order.
+ */
+export const CALL_NESTED = 2;
 /** The result came from state that lives as long as the session. */
 export const DONE_STATEFUL = 1;
 /** In the range that users define for themselves: RFC 5531, section 8.1. */

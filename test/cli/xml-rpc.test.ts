@@ -46,7 +46,8 @@ const Shop = xmlRpcService({
 /** A folder within the package, so that `farcall` resolves in what is generated. */
 const scratch = join(home, ".build");
 
-describe("an XML-RPC server on the command line", () => {
+// Some compile what was generated, which takes long on a busy machine.
+describe("an XML-RPC server on the command line", { timeout: 120_000 }, () => {
   const server = new Server({ xmlRpc: { onError: () => {}, nil: "nil" } });
   let url = "";
   let folder = "";
@@ -78,7 +79,7 @@ describe("an XML-RPC server on the command line", () => {
     if (v2 === undefined) throw new Error("the fixture has no second version");
     server.export(overXmlRpc(v2), { newer: () => 7, rest: () => {} } as never);
     url = await server.listen("http://127.0.0.1:0/RPC2");
-  });
+  }, 120_000);
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
     await server.close({ drainMs: 0 });

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Server } from "farcall";
 import { overXmlRpc } from "farcall/xmlrpc";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { CalcV1, type CalcV1Handlers } from "../../examples/calc/calc.js";
 import { calc } from "../../examples/calc/service.js";
 import { StatelessFilesV1, type StatelessFilesV1Handlers } from "../../examples/file-service/files.js";
 import { Folder } from "../../examples/file-service/folder.js";
 import { statelessFiles } from "../../examples/file-service/stateless.js";
-import { programs, runPeer } from "../support/c-peers.js";
+import { buildPeer, programs, runPeer } from "../support/c-peers.js";
 import { Running, run } from "../support/processes.js";
 import { describeWith, toBuildC } from "../support/requirements.js";
 
@@ -39,6 +39,11 @@ function noted<H extends object>(handlers: H, calls: string[]): H {
 
 describeWith([...toBuildC, "python3"], "one implementation, two wires", () => {
   const folder = mkdtempSync(join(tmpdir(), "farcall-wires-"));
+  // Compiling takes long on a busy machine; here, so that none of the tests takes the time.
+  beforeAll(async () => {
+    await run(process.execPath, ["scripts/ensure.mjs", "examples"], { cwd: root, timeoutMs: 240_000 });
+    await buildPeer(programs.twoWiresClient);
+  }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("is one object, which C calls over ONC RPC and Python over XML-RPC", async () => {
@@ -81,7 +86,6 @@ describeWith([...toBuildC, "python3"], "one implementation, two wires", () => {
   });
 
   it("is an example that runs", async () => {
-    await run(process.execPath, ["scripts/ensure.mjs", "examples"], { cwd: root });
     const main = join(root, ".build/examples/two-wires/server.js");
     await using server = new Running(process.execPath, [main, "--port", "0", "--http", "0", "--folder", folder]);
     const [, port = ""] = await server.line(/^tcp:\/\/127\.0\.0\.1:(\d+)$/);

@@ -5,11 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "farcall";
 import { encodeCall, encodeResponse, int, method, xmlRpcService } from "farcall/xmlrpc";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startChild } from "../support/children.js";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { buildChild, startChild } from "../support/children.js";
 import { until } from "../support/faults.js";
 
 const Bank = xmlRpcService({ pay: method("bank.pay", { params: [int], result: int }) });
+
+// Bundling takes long on a busy machine; here, so that none of the tests takes the time.
+beforeAll(async () => {
+  await buildChild("xml-rpc-bank");
+}, 120_000);
 
 let folder = "";
 beforeEach(() => {
@@ -41,7 +46,7 @@ async function bank(owner: string, leaseMs = 60_000) {
   };
 }
 
-describe("a key in two processes over one store", () => {
+describe("a key in two processes over one store", { timeout: 60_000 }, () => {
   it("is refused with 409 while the other has it, and answered as there when that is done", async () => {
     await using one = await bank("one");
     await using two = await bank("two");

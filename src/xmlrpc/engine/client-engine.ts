@@ -7,16 +7,15 @@ import {
   type RpcErrorDetails,
   type Timeline,
 } from "../../model/index.js";
-import { faultOutcome } from "../codec/fault.js";
 import { encodeCall } from "../codec/message.js";
 import type { Preset, Settings } from "../codec/options.js";
 import { decodeResult, encodeProcedureCall } from "../codec/procedure.js";
 import type { XmlRpcValue } from "../codec/value.js";
-import { isRedirect, retryAfterMs, statusMeaning } from "./answer.js";
+import { isRedirect, retryAfterMs } from "./answer.js";
 import { Attempt, type Head, type Place } from "./attempt.js";
 import type { ClientCall } from "./client-call.js";
 import type { StoreNote } from "./farcall-header.js";
-import { HttpAnswerError } from "./http-answer-error.js";
+import { judge, pageDetails } from "./judgement.js";
 
 /** Most exchanges of one client at once, unless a user says otherwise: each is a connection, and servers count them. */
 export const exchangesMax = 16;
@@ -357,34 +356,21 @@ export class ClientEngine {
       return;
     }
     const why = typeof to === "string" ? to : `more than ${redirectsMax} redirects`;
-    const cause = httpAnswer(attempt);
-    this.#fail(call, now, "not-found", `redirected to ${location}, not followed: ${why}`, {
-      cause,
-      status: { number: cause.status, text: statusText(attempt) },
-    });
+    this.#fail(call, now, "not-found", `redirected to ${location}, not followed: ${why}`, pageDetails(attempt));
   }
 
   #answered(attempt: Attempt, now: number): void {
     const { call, note } = attempt;
-    const { status = 0 } = attempt.head ?? {};
-    try {
-      const answer = attempt.finish(this.#options.settings);
-      if (answer === undefined) return this.#notXml(attempt, now);
-      if (answer.fault !== undefined) {
-        const { code, executed, status } = faultOutcome(answer.fault, this.#options.preset, note.executed);
-        call.add(executed);
-        const text = `fault ${status.number}${status.text === "" ? "" : `: ${status.text}`}`;
-        return this.#refused(attempt, now, code, text, { status });
-      }
+    const judged = judge(attempt, this.#options.settings, this.#options.preset);
+    if (judged.kind === "value") {
       call.add("yes");
       call.life.noted?.(note.inner);
-      this.#succeed(call, answer.value, now);
-    } catch (error) {
-      // XML that is no answer. An error page may be XML too, and then its status says more.
-      if (status !== 200 && call.executed !== "yes") return this.#notXml(attempt, now);
-      call.add(note.executed ?? "unknown");
-      this.#fail(call, now, "bad-reply", `the answer cannot be read: ${text(error)}`, { cause: error });
+      return this.#succeed(call, judged.value, now);
     }
+    const { code, text, details } = judged;
+    call.add(judged.executed);
+    if (judged.kind === "refusal") this.#refused(attempt, now, code, text, details);
+    else this.#fail(call, now, code, text, details);
   }
 
   #succeed(call: ClientCall, value: XmlRpcValue, now: number): void {
@@ -399,17 +385,6 @@ export class ClientEngine {
     if (!this.#end(call)) return;
     call.life.record?.end(call.transmissions, this.reach);
     call.resolve(decoded);
-  }
-
-  #notXml(attempt: Attempt, now: number): void {
-    const { call, note } = attempt;
-    const cause = httpAnswer(attempt);
-    const { code, executed } = statusMeaning(cause.status, note.executed);
-    call.add(executed);
-    this.#refused(attempt, now, code, cause.message, {
-      cause,
-      status: { number: cause.status, text: statusText(attempt) },
-    });
   }
 
   /** An answer that is no result. A server that is busy, and some that are down, may be asked again. */
@@ -498,15 +473,6 @@ export class ClientEngine {
 function contentTypeOf({ encoding }: Settings): string {
   // What the specification asks for, and nothing more where the document says it too.
   return encoding === "utf-8" ? "text/xml" : `text/xml; charset=${encoding}`;
-}
-
-function httpAnswer(attempt: Attempt): HttpAnswerError {
-  const { status = 0, statusText = "", headers = {} } = attempt.head ?? {};
-  return new HttpAnswerError(status, statusText, attempt.contentType, attempt.firstBytes, headers["location"]);
-}
-
-function statusText({ head }: Attempt): string {
-  return head?.statusText === undefined || head.statusText === "" ? "HTTP status" : head.statusText;
 }
 
 function isUnknownHost(error: Error): boolean {

@@ -10,6 +10,9 @@ export interface DirectoryClientOptions extends Pick<OncClientOptions, "auth" | 
 
 const timeoutMsDefault = 2_000;
 
+/** The same for a registration, which a directory may have to bring to a cluster that is electing a leader. */
+const registerMs = 8_000;
+
 /** Names whose places are kept for the time when no binder answers. */
 const knownMax = 1_024;
 
@@ -134,7 +137,7 @@ export class DirectoryClient implements AsyncDisposable {
   }
 
   register(args: RegisterArgs): Promise<RegisterResult> {
-    return this.#ask((client) => client.register(args));
+    return this.#ask((client) => client.register(args, { timeoutMs: Math.max(registerMs, this.#limitMs) }));
   }
 
   renew(id: Uint8Array): Promise<boolean> {
@@ -143,6 +146,10 @@ export class DirectoryClient implements AsyncDisposable {
 
   withdraw(id: Uint8Array): Promise<boolean> {
     return this.#ask((client) => client.withdraw(id));
+  }
+
+  get #limitMs(): number {
+    return this.#options.timeoutMs ?? timeoutMsDefault;
   }
 
   /** Asks one binder after another until one answers. */
@@ -166,7 +173,7 @@ export class DirectoryClient implements AsyncDisposable {
     if (this.#closed) throw new RpcError("closed", "the directory's client was closed", { executed: "no" });
     const known = this.#clients.get(binder);
     if (known !== undefined) return await known;
-    const limit = this.#options.timeoutMs ?? timeoutMsDefault;
+    const limit = this.#limitMs;
     const { auth, network, machine, tls } = this.#options;
     const connecting = connectOnc(FarcallDirectoryV1, withPort(binder), {
       auth,

@@ -245,10 +245,14 @@ export class Directory implements AsyncDisposable {
     return { entries: entries.filter((entry) => entryKey(entry) > after), complete };
   }
 
-  /** One that has just started without anything kept does not know yet who is there. */
+  /**
+   * One that has just started does not know yet who is there: nobody could renew or register while no directory ran, so what
+   * was kept may have run out meanwhile.
+   */
   #complete(known: boolean): boolean {
     const { writable, durable } = this.#store;
-    return known && (!writable || durable || performance.now() - this.#startedAt >= leaseMsDefault);
+    const settled = performance.now() - this.#startedAt >= (durable ? leaseMsDefault / 2 : leaseMsDefault);
+    return known && (!writable || settled);
   }
 
   async #interface({ name, version }: LookupArgs): Promise<InterfaceResult> {

@@ -1,5 +1,6 @@
 // Whatever bytes a decoder is given: a value that is written as it came, or a DecodeError that can be explained.
 import { NfsV3 } from "../../../examples/nfs-server/nfs.js";
+import * as directory from "../../../src/binder/directory/directory.js";
 import { weightOf } from "../../../src/call/weight.js";
 import { DecodeError } from "../../../src/model/index.js";
 import * as session from "../../../src/onc/session/session.js";
@@ -60,12 +61,13 @@ const nfsCodecs = Object.values(
   NfsV3.procedures as Record<string, { args: readonly XdrCodec<unknown>[]; result: XdrCodec<unknown> }>,
 ).flatMap(({ args, result }) => [...args, result]);
 
-const sessionCodecs = Object.entries(session)
+/** Of farcall's own programs. */
+const ownCodecs = [...Object.entries(session), ...Object.entries(directory)]
   .filter(([name]) => name.startsWith("xdr"))
   .map(([, codec]) => codec as XdrCodec<unknown>);
 
 /** Codecs that were put together, and those that the compiler wrote. */
 export const decoderTargets: readonly Target[] = [
   decoders("combinators", 5, [items, texts, byInt, byEnum, byBool, tree, node, reply]),
-  decoders("stubs", 5, [...nfsCodecs, ...sessionCodecs]),
+  decoders("stubs", 5, [...nfsCodecs, ...ownCodecs]),
 ];

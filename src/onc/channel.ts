@@ -114,7 +114,10 @@ export interface OncClientOptions extends CallbackServingOptions {
    * programs that it does not know.
    */
   readonly session?: "off" | "auto" | "require" | undefined;
-  /** Has the server run this client's calls one after another, in the order in which they were made; needs a session. */
+  /**
+   * Has the server run this client's calls one after another; needs a session, and a stream. They run in the order in which
+   * they were made, but for those that have to be made anew: after a restart, a refusal as busy, a second lost connection.
+   */
   readonly order?: "fifo" | undefined;
   /**
    * A name that this client keeps when it starts again, and that no other running client of the same principal has: the

@@ -161,7 +161,7 @@ interface Run {
  * The calls of a client that wants them in order: one after another, and as they were made. Looked at are calls that nothing
  * else is like, at servers that had begun when they were made: order is kept within a session.
  */
-function checkOrder(groups: Iterable<Group>, { resent }: History, report: Report): void {
+function checkOrder(groups: Iterable<Group>, { failedOver, resent }: History, report: Report): void {
   const byClient = new Map<string, Run[]>();
   for (const { calls, executions } of groups) {
     const [call] = calls;
@@ -179,7 +179,9 @@ function checkOrder(groups: Iterable<Group>, { resent }: History, report: Report
       const before = runs[i - 1];
       if (before === undefined) continue;
       const both = `${nameOf(before.call)} and ${nameOf(after.call)}`;
-      if (overlap(before.execution, after.execution)) {
+      // Whoever was led to another server and back has another session there, beside what still runs in the first.
+      const apart = failedOver === true && before.execution.caller?.session !== after.execution.caller?.session;
+      if (!apart && overlap(before.execution, after.execution)) {
         report("out-of-order", [before.call, after.call], `${both}, which are to run one after another, ran at once`);
       } else if (after.execution.beganAt < before.execution.beganAt && resent !== true) {
         report("out-of-order", [before.call, after.call], `${both}, which are to run in order, ran in the other`);

@@ -33,6 +33,8 @@ interface ResultKeys {
 export class Executions {
   readonly records: ExecutionRecord[] = [];
   readonly #options: ExecutionsOptions;
+  readonly #sessions = new WeakMap<object, number>();
+  #sessionsSeen = 0;
   readonly #byTransaction = new Map<SimulatedTransaction, ExecutionRecord>();
 
   constructor(options: ExecutionsOptions) {
@@ -143,7 +145,11 @@ export class Executions {
       result: undefined,
       threw: false,
       inSession: seat !== undefined,
-      caller: seat && { name: seat.session.client, run: seat.session.incarnation },
+      caller: seat && {
+        name: seat.session.client,
+        run: seat.session.incarnation,
+        session: this.#numberOf(seat.session),
+      },
       object: object?.number,
       onDisposed: object?.disposed,
       deadline: deadline === undefined ? undefined : program.worldTime(deadline),
@@ -155,6 +161,13 @@ export class Executions {
     this.records.push(execution);
     if (transaction !== undefined) this.#byTransaction.set(transaction as SimulatedTransaction, execution);
     return execution;
+  }
+
+  #numberOf(session: object): number {
+    const known = this.#sessions.get(session);
+    if (known !== undefined) return known;
+    this.#sessions.set(session, ++this.#sessionsSeen);
+    return this.#sessionsSeen;
   }
 
   /** Notes when a handler that takes its time is told that nobody waits for it any more, and when it is lost with its server. */

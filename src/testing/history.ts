@@ -75,7 +75,9 @@ export interface ExecutionRecord {
   /** Whether the call was made in a session. */
   readonly inSession?: boolean | undefined;
   /** Who opened that session: the name that it keeps, empty without one, and which run of it. */
-  readonly caller?: { readonly name: string; readonly run: string } | undefined;
+  readonly caller?:
+    | { readonly name: string; readonly run: string /** Which session. */; readonly session: number }
+    | undefined;
   /** The number of the object that served it, where each session has its own; and whether that had been disposed of. */
   readonly object?: number | undefined;
   readonly onDisposed?: boolean | undefined;
@@ -108,6 +110,8 @@ export interface History {
    * reply cache refused.
    */
   readonly resent?: boolean | undefined;
+  /** Whether clients were led to other servers: they open other sessions there, and when they come back. */
+  readonly failedOver?: boolean | undefined;
   /** Whether clocks leaped. */
   readonly jumped?: boolean | undefined;
   /** How long a session outlives its connection, in milliseconds. */

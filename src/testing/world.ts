@@ -141,6 +141,7 @@ class World {
         unchecked: this.#counts["bit-flip"] > 0,
         doubled: this.#counts.duplication > 0,
         resent: resending.some((kind) => this.#counts[kind] > 0),
+        failedOver: this.#counts.failover > 0,
         jumped: this.#counts["clock-jump"] > 0,
         leaseMs: this.#plan.leaseMs,
         steady: unsteady.every((kind) => this.#counts[kind] === 0),

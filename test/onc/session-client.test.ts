@@ -40,8 +40,11 @@ const BankV1: OncService<Bank> = oncProgram<Bank>({
 class CutNetwork extends MemoryNetwork {
   readonly open = new Set<Stream>();
   connects = 0;
+  /** Nobody can be reached. */
+  down = false;
 
   override async connect(name: string): Promise<Stream> {
+    if (this.down) throw Object.assign(new Error("no route"), { code: "EHOSTUNREACH" });
     const stream = await super.connect(name);
     this.connects++;
     this.open.add(stream);
@@ -577,16 +580,47 @@ describe("state at the server", () => {
     const bank = await connect();
     const call = bank.wait("a");
     await turn();
+    network.down = true;
     network.cut();
     waiting.get("a")?.finish("value");
     await turn();
     await first.close({ drainMs: 0 });
     await start({ replyCache: { store } }, "per-session");
+    network.down = false;
     await clock.pass(3_000);
     expect(await call).toBe("value");
     await expect(bank.pay(1)).rejects.toMatchObject({ code: "stale", executed: "no" });
     bank.$renew();
     expect(await bank.pay(1)).toBe(1);
+  });
+
+  it("that is first heard of when another session is open leaves that one: two would not keep calls in order", async () => {
+    const { start, connect, network, waiting, clock } = world();
+    const store = lasting(clock);
+    const first = await start({ replyCache: { store } }, "per-session");
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    network.down = true;
+    network.cut();
+    waiting.get("a")?.finish("value");
+    await turn();
+    await first.close({ drainMs: 0 });
+    await start({ replyCache: { store } }, "per-session");
+    network.down = false;
+    // The question about the first call has its answer when the other session is open.
+    const look = store.look.bind(store);
+    const held: (() => void)[] = [];
+    store.look = (request) => new Promise((resolve) => held.push(() => resolve(look(request)))) as never;
+    const read = bank.read(1);
+    await clock.pass(3_000);
+    expect(await read).toBe(1);
+    expect(await bank.pay(5)).toBe(5);
+    for (const answer of held) answer();
+    expect(await call).toBe("value");
+    await expect(bank.pay(1)).rejects.toMatchObject({ code: "stale" });
+    bank.$renew();
+    expect(await bank.pay(1)).toBe(6);
   });
 
   it("whose loss is told ends what waits for its place, too", async () => {
@@ -784,6 +818,55 @@ describe("a server that has had sessions", () => {
   });
 });
 
+describe("a clock that leaps", () => {
+  it("at the server passes the deadlines of what runs, and keeps the session of a client that is there", async () => {
+    const { start, connect, waiting, log, network } = world();
+    const server = new HandClock();
+    await start({ machine: machineWith(server) });
+    const bank = await connect();
+    const call = bank.wait("a");
+    await turn();
+    const { signal } = waiting.get("a") ?? {};
+    await server.pass(3_600_000);
+    expect(signal?.aborted).toBe(true);
+    // Its caller waits all the same, and what it did is told.
+    waiting.get("a")?.finish("value");
+    expect(await call).toBe("value");
+    expect(await bank.pay(1)).toBe(1);
+    expect([...log, network.connects]).toEqual(["wait a", "pay 1", 1]);
+  });
+
+  it("at the server ends the session of a client that is away: its next call is made in another, once", async () => {
+    const { start, connect, log, network, clock } = world();
+    const server = new HandClock();
+    await start({ machine: machineWith(server) });
+    const bank = await connect();
+    await bank.pay(1);
+    network.cut();
+    await turn();
+    await server.pass(3_600_000);
+    const call = bank.pay(2);
+    await clock.pass(5_000);
+    expect(await call).toBe(3);
+    expect(log).toEqual(["pay 1", "pay 2"]);
+  });
+
+  it("at the client ends what is pending without knowing, and the server still knows", async () => {
+    const { start, connect, waiting, clock } = world();
+    await start({ machine: machineWith(new HandClock()) });
+    const bank = await connect();
+    const call = end(bank.wait("a"));
+    await turn();
+    await clock.pass(3_600_000);
+    const error = (await call) as RpcError;
+    expect(error).toMatchObject({ code: "deadline-exceeded", executed: "unknown" });
+    waiting.get("a")?.finish("late");
+    await turn();
+    expect(await bank.$settle("wait", error)).toEqual({ executed: "yes", ok: true, value: "late" });
+    expect(await bank.pay(1)).toBe(1);
+  });
+});
+
 describe("order", () => {
   it("fifo runs calls one after another, also over the loss of a connection", async () => {
     const { start, connect, network, waiting, log, clock } = world();
@@ -815,6 +898,17 @@ it.each([
   await expect(refused).rejects.toMatchObject({ code: "invalid-argument", executed: "no" });
   await expect(refused).rejects.toThrow(message);
 });
+
+it.each([{ session: undefined }, {}, { order: "fifo", reconnect: false }] as const)(
+  "%j means a session",
+  async (options) => {
+    const { start, network } = world();
+    await start();
+    const bank = await connect(BankV1, "memory://bank", { network, ...options });
+    cleanups.push(() => bank.$close());
+    expect(await bank.$guarantee()).toMatchObject({ session: "open" });
+  },
+);
 
 it("says what the server gives", async () => {
   const { start, connect } = world();

@@ -346,6 +346,23 @@ describe("a call of a session", () => {
     expect(await client.pay(session, 1, 5, more)).toEqual({ status: CallStatus.CALL_REFUSED, refused });
   });
 
+  it("runs once under the last number that there is, too", async () => {
+    const { connect, log } = await bank();
+    const client = await connect();
+    const session = await client.opened();
+    const last = 0xffff_ffff;
+    expect(await client.pay(session, last - 1, 3, { acknowledged: last - 2 })).toEqual(done(3));
+    for (let times = 0; times < 2; times++) {
+      expect(await client.pay(session, last, 5, { acknowledged: last - 1 })).toEqual(done(8));
+    }
+    expect(await client.pay(session, last - 1, 3)).toMatchObject({ status: CallStatus.CALL_BUSY });
+    expect(await client.pay(session, last - 1, 3, { acknowledged: last - 2 })).toEqual({
+      status: CallStatus.CALL_FORGOTTEN,
+    });
+    expect(await client.status(session, last)).toMatchObject({ fate: Fate.FATE_DONE });
+    expect(log).toEqual(["pay 3", "pay 5"]);
+  });
+
   it("with arguments that are none is refused, and its number is still free", async () => {
     const { connect } = await bank();
     const client = await connect();

@@ -312,7 +312,7 @@ export class SessionClient {
 
   /** The client is being closed: what the server keeps for it may go. */
   close(): void {
-    if (this.#state === "open") this.#port.post(targets.close, [this.#session?.facts.session]);
+    if (this.#session !== undefined) this.#port.post(targets.close, [this.#session.facts.session]);
     this.#state = "none";
     for (const tell of this.#onOpen.splice(0)) tell();
   }
@@ -371,9 +371,11 @@ export class SessionClient {
     if (session !== this.#session) this.#loseState();
   }
 
-  /** The session is gone and its state with it: calls fail until the user knows. */
+  /**
+   * A session is gone and its state with it: calls fail until the user knows. One that was opened since stays: two at once
+   * would not keep calls in order.
+   */
   #loseState(): void {
-    this.#session = undefined;
     this.#state = "stale";
     this.#tellOpen();
     for (const call of [...this.#waiting]) this.#port.fail(call, stale);
@@ -382,12 +384,9 @@ export class SessionClient {
   /** The server does not know the session that the call was sent in. */
   #stale(call: ClientCall, { session }: ClientSeat): void {
     if (session === this.#session && this.#state === "open") {
-      if (session.stateful) {
-        this.#loseState();
-      } else {
-        this.#session = undefined;
-        this.#state = "idle";
-      }
+      this.#session = undefined;
+      if (session.stateful) this.#loseState();
+      else this.#state = "idle";
     }
     const seat = call.seat as ClientSeat;
     // What may have run is asked about; what has not, or may run again, needs no question.
@@ -645,7 +644,7 @@ export class SessionClient {
   }
 
   renew(): void {
-    if (this.#state === "stale") this.#state = "idle";
+    if (this.#state === "stale") this.#state = this.#session === undefined ? "idle" : "open";
   }
 
   // --- time

@@ -25,18 +25,20 @@ export class ClientLane {
   /** What the server was told of that. */
   told = 0;
   #next = 1;
+  readonly #last: number;
   /** Calls that ended without an answer: while they may be asked about, what comes behind them is not acknowledged. */
   #unanswered = 0;
   /** Answered before one that was made earlier. */
   readonly #early = new Set<number>();
 
-  constructor(number: number) {
+  constructor(number: number, last: number) {
     this.number = number;
+    this.#last = last;
   }
 
   /** Whether one more call may be numbered, if its numbers may run ahead so far. */
   hasRoom(window: number): boolean {
-    return this.#unanswered === 0 && this.#next - this.acknowledged <= window && this.#next <= sequenceMax;
+    return this.#unanswered === 0 && this.#next - this.acknowledged <= window && this.#next <= this.#last;
   }
 
   /** Whether calls of it are under way. */
@@ -84,7 +86,8 @@ export class ClientSession {
   readonly filters: boolean;
   /** Whether state at the server hangs on it, which a new session would not find. */
   stateful = false;
-  #lane = new ClientLane(0);
+  #lane: ClientLane;
+  readonly #sequenceMax: number;
   /** Earlier lanes that calls are under way in, or whose acknowledgements the server has not been told. */
   readonly #others = new Set<ClientLane>();
   /** Lanes without calls under way, some of which ended without an answer; the oldest first. */
@@ -95,8 +98,10 @@ export class ClientSession {
   /** Its id, `session_id` of session.x, as five words: writing these is faster than copying twenty bytes. */
   readonly id: readonly [number, number, number, number, number];
 
-  constructor(facts: OpenOk) {
+  constructor(facts: OpenOk, last: number = sequenceMax) {
     this.facts = facts;
+    this.#sequenceMax = last;
+    this.#lane = new ClientLane(0, last);
     const id = new DataView(facts.session.buffer, facts.session.byteOffset, facts.session.byteLength);
     this.id = [id.getUint32(0), id.getUint32(4), id.getUint32(8), id.getUint32(12), id.getUint32(16)];
     this.filters = facts.store !== "";
@@ -113,7 +118,7 @@ export class ClientSession {
       this.#tidy();
       if (this.#others.size + 1 >= lanes && this.#busy() + (this.#lane.busy ? 1 : 0) >= lanes) return undefined;
       this.#others.add(this.#lane);
-      this.#lane = new ClientLane(this.#lane.number + 1);
+      this.#lane = new ClientLane(this.#lane.number + 1, this.#sequenceMax);
     }
     const lane = this.#lane;
     return { session: this, lane, sequence: lane.take() };

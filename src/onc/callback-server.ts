@@ -25,6 +25,9 @@ export const callbackLimits: { readonly callbacksMax: number; readonly callbackB
   callbackBytesMax: 67_108_864,
 };
 
+/** Bytes of answers that do not wait for the last of the calls that came together. */
+const answersFlushBytes = 65_536;
+
 /** Bytes of answers that may wait for a server that goes on calling: above that the connection ends. */
 const answerBytesMax = 67_108_864;
 
@@ -63,6 +66,8 @@ export class CallbackServer implements ServedCallbacks {
       this.#links.set(link, served);
     }
     this.#server.receive(served, buffer, start, end);
+    // Many calls may have come together, and their answers may be large.
+    if (link.outbox.size >= answersFlushBytes) this.onChange();
     if (served.unread > answerBytesMax) throw new Error("the server calls, and does not read the answers");
   }
 

@@ -12,7 +12,7 @@ import type {
 import { ReadClock } from "../drive/clock.js";
 import { type Machine, realMachine } from "../drive/machine.js";
 import { MemoryReplyStore } from "../store/memory.js";
-import type { DuplicateFilterOptions, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
+import type { DuplicateFilterOptions, OnceCalls, ReplyRequests, ServerCall, ServerEngine } from "./engine/index.js";
 
 /**
  * How a server tells calls that were sent again from new ones. The limits are those of the store in memory; another
@@ -96,7 +96,7 @@ export class ReplyCache {
    * @param ended is told when a call has ended in a later turn than it began in
    */
   requests(engine: ServerEngine, ended: (call: ServerCall) => void): ReplyRequests {
-    return new Requests(this, engine, ended);
+    return new Requests(this, engine.once, ended);
   }
 
   /** Claims a call for this server. */
@@ -139,51 +139,51 @@ export class ReplyCache {
  */
 class Requests implements ReplyRequests {
   readonly #cache: ReplyCache;
-  readonly #engine: ServerEngine;
+  readonly #once: OnceCalls;
   readonly #ended: (call: ServerCall) => void;
 
-  constructor(cache: ReplyCache, engine: ServerEngine, ended: (call: ServerCall) => void) {
+  constructor(cache: ReplyCache, once: OnceCalls, ended: (call: ServerCall) => void) {
     this.#cache = cache;
-    this.#engine = engine;
+    this.#once = once;
     this.#ended = ended;
   }
 
   claim(call: ServerCall, key: ReplyKey): void {
-    const engine = this.#engine;
+    const once = this.#once;
     let claim: MaybePromise<Claim>;
     try {
       claim = this.#cache.claim(call, key);
     } catch (error) {
-      return engine.unclaimed(call, error);
+      return once.unclaimed(call, error);
     }
-    if (!(claim instanceof Promise)) return engine.claimed(call, claim);
+    if (!(claim instanceof Promise)) return once.claimed(call, claim);
     this.#later(
       call,
       claim,
-      (granted) => engine.claimed(call, granted),
-      (error) => engine.unclaimed(call, error),
+      (granted) => once.claimed(call, granted),
+      (error) => once.unclaimed(call, error),
     );
   }
 
   keep(call: ServerCall, claim: FreshClaim, reply: Uint8Array): void {
-    const engine = this.#engine;
+    const once = this.#once;
     let kept: MaybePromise<void>;
     try {
       kept = claim.complete(reply);
     } catch (error) {
-      return engine.unkept(call, error);
+      return once.unkept(call, error);
     }
-    if (!(kept instanceof Promise)) return engine.kept(call);
+    if (!(kept instanceof Promise)) return once.kept(call);
     this.#later(
       call,
       kept,
-      () => engine.kept(call),
-      (error) => engine.unkept(call, error),
+      () => once.kept(call),
+      (error) => once.unkept(call, error),
     );
   }
 
   release(call: ServerCall, claim: FreshClaim): void {
-    const released = (): void => this.#engine.released(call);
+    const released = (): void => this.#once.released(call);
     let abandoned: MaybePromise<void>;
     try {
       abandoned = claim.abandon();

@@ -138,7 +138,6 @@ export function filteredCall(key: ReplyKey, name: string, call: ServerCall): Fil
     failed: false,
     claim: undefined,
     reply: undefined,
-    writtenAt: undefined,
     waiters: undefined,
   };
 }

@@ -13,6 +13,7 @@ export {
   type DatagramServerOptions,
 } from "./datagram-server.js";
 export type { DuplicateCounts, DuplicateFilter, DuplicateFilterOptions } from "./duplicate-filter.js";
+export type { OnceCalls } from "./once-calls.js";
 export type { Outbox, Outgoing } from "./outbox.js";
 export { type CallingBack, refuseBusy } from "./reverse.js";
 export {

@@ -375,8 +375,6 @@ export interface FilteredCall {
   claim: FreshClaim | undefined;
   /** The reply, while the store is asked to keep it. */
   reply: Uint8Array | undefined;
-  /** Where the reply stands in its link's writer, while it may yet be sent from there. */
-  writtenAt: number | undefined;
   /** On streams: whoever sent it again, and waits for the same reply. */
   waiters: ServerCall[] | undefined;
 }

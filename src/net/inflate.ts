@@ -20,7 +20,9 @@ export async function inflateBody(body: Uint8Array, encoding: string, sizeMax: n
     throw new RequestError(415, `the content encoding ${name} is not known here; gzip and deflate are`);
   }
   try {
-    return await unzip[name as keyof typeof unzip](body, { maxOutputLength: sizeMax });
+    // A bomb in pieces of Node's usual 16 KB would take five times the processor time that its bytes do.
+    const chunkSize = body.length < 4_096 ? 16_384 : 131_072;
+    return await unzip[name as keyof typeof unzip](body, { maxOutputLength: sizeMax, chunkSize });
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(sizeMax);
     throw new RequestError(400, `the body is not ${name}`);

@@ -11,7 +11,7 @@ import { Running } from "../support/processes.js";
 // before fall into some.
 
 const budgetMs = 50;
-const tries = 3;
+const tries = 8;
 /** Far above what the victim has when it is idle, and far below what the bombs hold. */
 const residentMiB = 400;
 

@@ -31,6 +31,7 @@ interface Contender {
 /** Runs all servers by turns, of whole seconds, since wrk knows no less. */
 export async function benchEcho(figures: Figures, rounds: number, ms: number, failures: string[]): Promise<void> {
   const seconds = Math.max(1, Math.round(ms / 1000));
+  const started: Contender[] = [];
   const contenders: Contender[] = [];
   mkdirSync(folder, { recursive: true });
   const script = join(folder, "call.lua");
@@ -39,9 +40,10 @@ export async function benchEcho(figures: Figures, rounds: number, ms: number, fa
     for (const [name, start] of servers) {
       try {
         const contender = await start(name);
-        contenders.push(contender);
+        started.push(contender);
         await check(contender);
         await load(contender, script, seconds);
+        contenders.push(contender);
       } catch (error) {
         failures.push(`${name}'s echo: ${(error as Error).message}`);
       }
@@ -55,7 +57,7 @@ export async function benchEcho(figures: Figures, rounds: number, ms: number, fa
       }
     }
   } finally {
-    for (const contender of contenders) contender.stop();
+    for (const contender of started) contender.stop();
   }
 }
 
@@ -99,7 +101,12 @@ async function inC(name: string): Promise<Contender> {
 
 /** Whoever answers something else is not measured. */
 async function check({ url }: Contender): Promise<void> {
-  const response = await fetch(url, { method: "POST", headers: { "Content-Type": "text/xml" }, body: call });
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "text/xml" },
+    body: call,
+    signal: AbortSignal.timeout(10_000),
+  });
   const body = await response.text();
   if (response.status !== 200 || !body.includes(text)) throw new Error(`it answered ${response.status}: ${body}`);
 }

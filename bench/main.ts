@@ -13,7 +13,7 @@ import { WorkerProcess } from "./worker-process.js";
 const usage = `npm run bench -- [options]
   --rounds N     turns of each contender (default 9)
   --ms N         length of a turn in milliseconds (default 700)
-  --only NAMES   of calls, codec, xml; by commas (default all)
+  --only NAMES   of calls, codec, xml; by commas (default all); echo for the servers of xml alone
   --json         print the figures as JSON instead of the tables
   --smoke        one short turn each: does it still run?`;
 
@@ -232,11 +232,11 @@ if (options.help) {
   const figures: Figures = new Map();
   if (only.includes("calls")) await benchCalls(figures, oncCalls);
   if (only.includes("codec")) await benchCodec(figures);
-  if (only.includes("xml")) {
+  if (only.includes("xml") || only.includes("echo")) {
     await benchEcho(figures, rounds, ms, failures);
     await benchCalls(figures, xmlCalls);
-    await benchDocuments(figures);
   }
+  if (only.includes("xml")) await benchDocuments(figures);
   const result: Record<string, number> = {};
   for (const [name, task, other, inverted] of ratios) {
     const row = figures.get(task);

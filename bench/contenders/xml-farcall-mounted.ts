@@ -9,7 +9,8 @@ export const contender: EchoServer = {
   async serve() {
     const server = new XmlRpcServer();
     server.addHandler("echo", (value: string) => value);
-    const host = createServer(server.handlers.node);
+    const { node } = await server.handlers();
+    const host = createServer(node);
     await once(host.listen(0, "127.0.0.1"), "listening");
     return `http://127.0.0.1:${(host.address() as AddressInfo).port}/RPC2`;
   },

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { directoryLimitDefaults, leaseMsMin } from "../../src/binder/directory/limits.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/call/call-options.js";
 import { hedgesMax } from "../../src/call/hedge.js";
 import { replyStoreDefaults } from "../../src/call/reply-cache.js";
@@ -62,6 +63,13 @@ describe("docs/limits.md", () => {
   it("lists every limit of sessions, with the default that the code has", () => {
     const [, sessions = ""] = page.split(/^## Sessions$/m);
     expect(table(sessions.split(/^## /m)[0] ?? "")).toEqual(sessionLimitDefaults);
+  });
+
+  it("lists every limit of names, with the default that the code has", () => {
+    const [, names = ""] = page.split(/^## Names$/m);
+    const [section = ""] = names.split(/^## /m);
+    expect(table(section)).toEqual(directoryLimitDefaults);
+    expect(section).toContain(`The shortest is ${leaseMsMin.toLocaleString("en")}`);
   });
 
   it("lists every limit of the server, with the default that the code has", () => {

@@ -36,9 +36,6 @@ const entriesMaxDefault = 65_536;
  */
 type Debt = "renew" | "remove" | "lapse";
 
-/** How long it may take to find out whether somebody else renews an entry, in milliseconds; until then it is handed out. */
-const lapseMs = 500;
-
 /** An entry that is registered and renewed through this process. */
 interface Own {
   readonly entry: DirectoryEntry;
@@ -169,10 +166,13 @@ class EtcdDirectoryStore implements DirectoryStore {
       return settled();
     }
     if (owed.debt === "lapse") {
-      // The lease is ended, and not the key: a server that has come back meanwhile has one of its own.
-      if (await this.#isRenewed(owed.lease)) await this.#load();
-      else await this.#client.ask("lease/revoke", { ID: owed.lease }).catch(unlessUnknown);
-      return settled();
+      // A server may change its binder, and one that has come back has a lease of its own.
+      if (await this.#isRenewed(owed.lease)) return settled();
+      if (this.#debts.get(key) !== owed) return;
+      if (this.#leaseOf.get(key) === owed.lease) this.#forget(key);
+      else settled();
+      await this.#client.ask("lease/revoke", { ID: owed.lease }).catch(unlessUnknown);
+      return;
     }
     const answer = await this.#client.ask("lease/keepalive", { ID: owed.lease });
     const { TTL = "0" } = (answer["result"] ?? {}) as { TTL?: string };
@@ -199,21 +199,11 @@ class EtcdDirectoryStore implements DirectoryStore {
     }
   }
 
-  /** An entry was not renewed here in time. */
+  /** An entry was not renewed here in time: it goes, unless it is renewed elsewhere, which only etcd can say. */
   async #over(key: string): Promise<void> {
     const own = this.#own.get(key);
     if (own === undefined) return;
     this.#own.delete(key);
-    this.#debts.delete(key);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), lapseMs);
-    });
-    const renewed = await Promise.race([this.#isRenewed(own.lease), late]).catch(() => false);
-    clearTimeout(timer);
-    // Somebody else renews it now: a server may change its binder.
-    if (renewed || this.#own.has(key) || this.#entries.at(key)?.id !== own.entry.id) return;
-    this.#forget(key);
     this.#debts.set(key, { debt: "lapse", lease: own.lease });
     await this.#pay(key);
   }
@@ -334,7 +324,7 @@ class EtcdDirectoryStore implements DirectoryStore {
     // A server that has come back has registered with somebody else.
     if (this.#own.has(key) && this.#own.get(key)?.entry.id !== entry.id) this.#disown(key);
     const owed = this.#debts.get(key);
-    if (owed !== undefined && owed.debt !== "renew" && owed.lease === lease) return undefined;
+    if (owed?.debt === "remove" && owed.lease === lease) return undefined;
     if (this.#entries.at(key) === undefined && this.#entries.size >= this.#entriesMax) return undefined;
     this.#take(key, entry, lease);
     return key;

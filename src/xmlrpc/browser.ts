@@ -19,6 +19,7 @@ export { array, nullable, optional, record, recursive, rest, type StructValue, s
 export { type DecodeErrorKind, XmlRpcDecodeError } from "./codec/error.js";
 export { type FaultOutcome, faultOutcome } from "./codec/fault.js";
 export { FaultCode } from "./codec/fault-code.js";
+export { encodeFault, type Fault } from "./codec/fault-document.js";
 export { limitDefaults, type XmlRpcLimits } from "./codec/limits.js";
 export {
   CallDecoder,
@@ -28,9 +29,7 @@ export {
   decodeCall,
   decodeResponse,
   encodeCall,
-  encodeFault,
   encodeResponse,
-  type Fault,
   ResponseDecoder,
 } from "./codec/message.js";
 export type { Dates, Preset, Profile, TextEncoding, XmlRpcOptions } from "./codec/options.js";

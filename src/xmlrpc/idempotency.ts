@@ -3,7 +3,7 @@ import type { ReplyStore, ReplyStoreLimits } from "../call/reply-cache.js";
 import type { Machine } from "../drive/machine.js";
 import { MemoryReplyStore } from "../store/memory.js";
 import { FaultCode } from "./codec/fault-code.js";
-import { encodeFault } from "./codec/message.js";
+import { encodeFault } from "./codec/fault-document.js";
 import type { Settings } from "./codec/options.js";
 import { type Answer, readFarcallHeader, writeFarcallHeader } from "./engine/index.js";
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Server } from "farcall";
+import { connect, Server } from "farcall";
 import { overXmlRpc } from "farcall/xmlrpc";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CalcV1, type CalcV1Handlers } from "../../examples/calc/calc.js";
+import { CalcV1, type CalcV1Handlers, DivisionStatus } from "../../examples/calc/calc.js";
 import { calc } from "../../examples/calc/service.js";
 import { StatelessFilesV1, type StatelessFilesV1Handlers } from "../../examples/file-service/files.js";
 import { Folder } from "../../examples/file-service/folder.js";
@@ -74,6 +74,18 @@ describeWith([...toBuildC, "python3"], "one implementation, two wires", () => {
       "the mean of 1, 2.5 and 4 is 2.5",
       "c.txt FILE_OK up to 6",
       "python.txt FILE_OK Grüße",
+    ]);
+    // And farcall's own client, by either wire.
+    for (const client of [await connect(CalcV1, tcp), await connect(overXmlRpc(CalcV1), url)]) {
+      expect(await client.add({ a: 40, b: 2 })).toBe(42);
+      expect(await client.divide({ a: 1, b: 0 })).toEqual({ status: DivisionStatus.DIVISION_BY_ZERO });
+      await client.$close();
+    }
+    expect(calls.splice(-4)).toEqual([
+      "add by ONC RPC",
+      "divide by ONC RPC",
+      "add by calc.add",
+      "divide by calc.divide",
     ]);
     const again = await run("python3", [python, url, "python.txt", "Grüße", "c.txt"]);
     expect(again.lines[5]).toBe("c.txt FILE_OK from C");

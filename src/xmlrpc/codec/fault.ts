@@ -3,7 +3,7 @@
 
 import type { Executed, ProtocolStatus, RpcErrorCode } from "../../model/index.js";
 import { FaultCode } from "./fault-code.js";
-import type { Fault } from "./message.js";
+import type { Fault } from "./fault-document.js";
 import type { Preset } from "./options.js";
 
 /** What a fault means for the caller. */

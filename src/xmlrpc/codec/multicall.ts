@@ -3,7 +3,7 @@
 
 import { isProperties } from "../../model/property.js";
 import { XmlRpcDecodeError } from "./error.js";
-import type { Fault } from "./message.js";
+import type { Fault } from "./fault-document.js";
 import { givenArgs, paramTypes, type XmlRpcProcedure } from "./procedure.js";
 import type { XmlRpcType } from "./type.js";
 import type { XmlRpcValue } from "./value.js";

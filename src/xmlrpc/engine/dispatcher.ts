@@ -3,11 +3,10 @@ import { DecodeError, type Executed } from "../../model/index.js";
 import { isPromise } from "../../model/promise.js";
 import { XmlRpcDecodeError } from "../codec/error.js";
 import { FaultCode } from "../codec/fault-code.js";
+import { encodeFault, encodeInnerFault } from "../codec/fault-document.js";
 import {
   type DecodedCall,
   decodeCall,
-  encodeFault,
-  encodeInnerFault,
   encodeInnerResult,
   encodeInnerResults,
   printResponse,

@@ -135,6 +135,8 @@ function unitTests({ name, is, test: [command, ...flags], tests }) {
   rmSync(report, { force: true });
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   const args = [...flags, vitest, "run", "--project", "fast", "--reporter=json", `--outputFile.json=${report}`];
+  // Where all runtimes are tried, the machine is busy for long, and often with other things too.
+  args.push("--testTimeout=60000");
   const outcome = spawnSync(command, [...args, "test/runtimes", ...tests], {
     cwd: root,
     env: { ...process.env, FARCALL_RUNTIME: is },

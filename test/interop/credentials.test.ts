@@ -5,6 +5,7 @@ import { type Client, type Identity, MemoryNetwork, Server, type ServerOptions }
 import {
   type AuthSysIdentity,
   type AuthSysParams,
+  type ClientAuth,
   clientAuthSys,
   connectOnc,
   OncClient,
@@ -183,6 +184,33 @@ describe("AUTH_SHORT between farcall and farcall", () => {
       await first.note();
       expect(flavors.slice(5)).toEqual([2]);
       expect(who.seen.map((identity) => (identity as AuthSysIdentity).uid)).toEqual([1, 1, 2, 1, 1]);
+    },
+  );
+
+  it.each(["memory", "memory+datagram"] as const)(
+    "is not used by one-way calls, which nobody would tell that the server has forgotten it, over %s",
+    async (scheme) => {
+      const { auth, flavors } = watched(1);
+      const network = new MemoryNetwork();
+      await using who = await whoServer({ auth, network });
+      const address = await who.server.listen(`${scheme}://who`);
+      const open = (credential: ClientAuth): Promise<Client<Who>> =>
+        connectOnc(WhoV1, address, { auth: credential, network, session: "off" });
+      const [one, two] = [1, 2].map((uid) => clientAuthSys({ ...workstation, uid })) as [ClientAuth, ClientAuth];
+      await using first = await open(one);
+      await using told = await connectOnc(WhoV1.with({ oneWay: ["note"] }), address, {
+        auth: one,
+        network,
+        session: "off",
+      });
+      await using second = await open(two);
+      await first.note();
+      await first.note();
+      await second.note(); // the server keeps one handle, and forgets the first
+      await told.note();
+      await second.note(); // and now the second, for which that one-way call was offered another
+      expect(flavors).toEqual([1, 2, 1, 1, 2, 1]);
+      expect(who.seen.map((identity) => (identity as AuthSysIdentity).uid)).toEqual([1, 1, 2, 1, 2]);
     },
   );
 

@@ -12,6 +12,8 @@ export interface ClientAuth {
   readonly name: string;
   /** The credential of the next call. */
   credential(): OpaqueAuth;
+  /** The credential of a call whose refusal nobody would hear: one that no server forgets. Default: as of any other. */
+  readonly lasting?: (() => OpaqueAuth) | undefined;
   /** The verifier of a call. `header` is the call from its xid to the end of its credential. */
   verifier(header: Uint8Array): OpaqueAuth;
   /**

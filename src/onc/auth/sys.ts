@@ -56,6 +56,7 @@ export function clientAuthSys(
       return epoch;
     },
     credential: () => current,
+    lasting: () => whole,
     verifier: () => authNone,
     accepted(verifier) {
       if (verifier.flavor === AuthFlavor.AUTH_SHORT && current === whole) {

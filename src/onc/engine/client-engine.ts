@@ -404,7 +404,8 @@ export abstract class ClientEngine {
   #encodeHeader(w: XdrWriter, call: ClientCall): void {
     const start = w.position;
     writeCallHeader(w, call.id, call.seat === undefined ? call.target : sessionCallTarget);
-    writeOpaqueAuth(w, this.auth.credential());
+    const { auth } = this;
+    writeOpaqueAuth(w, call.target.oneWay === true && auth.lasting !== undefined ? auth.lasting() : auth.credential());
     writeOpaqueAuth(w, this.auth.verifier(this.auth.constant ? noHeader : w.view().subarray(start)));
   }
 

@@ -35,7 +35,7 @@ const Add = oncProgram<Add>({
 });
 
 describe.each(binders)("a broadcast, where %s is near", (binder: BinderKind) => {
-  describeWith(forEither[binder], "and another machine far", () => {
+  describeWith([...forEither[binder], "rpcinfo"], "and another machine far", () => {
     let said: { replies?: { address: string; value: unknown }[]; [other: string]: unknown }[] = [];
     const all = { waitFor: "all", timeoutMs: 500 };
     const direct = { port: 20_999 };
@@ -67,6 +67,8 @@ describe.each(binders)("a broadcast, where %s is near", (binder: BinderKind) => 
         `until ip netns exec far bash -c 'exec 3<>/dev/tcp/127.0.0.1/111' 2>/dev/null; do sleep 0.05; done`,
         `exec 4< <(exec ip netns exec far ${node} serve far 20999); read -r _ <&4`,
         `${node} call '${JSON.stringify(steps)}'`,
+        `${farcallCommand} info -b 536874561 1 --timeout 700 --json`,
+        `rpcinfo -b 536874561 1 | sort -u | ${process.execPath} -p "JSON.stringify(require('fs').readFileSync(0, 'utf8'))"`,
       ].join("\n");
       const { code, lines, stderr } = await runInRpcbindNamespace(["bash", "-c", line], {
         binder: binder === "rpcbind" ? binder : "farcall bind --remote-calls",
@@ -122,6 +124,13 @@ describe.each(binders)("a broadcast, where %s is near", (binder: BinderKind) => 
 
     it("that nobody answers ends in time", () => {
       expect(said[13]).toMatchObject({ code: "deadline-exceeded", executed: "unknown", replies: [] });
+    });
+
+    it("is what farcall info -b makes, and finds what rpcinfo finds", () => {
+      const found = (said[15] as unknown as { address: string; host: string }[]).map(({ address }) => address).sort();
+      expect(found).toEqual(["10.77.0.1.82.7", "10.77.0.2.82.7"]);
+      const theirs = (said[16] as unknown as string).trimEnd().split("\n");
+      expect(theirs.map((line) => line.split("\t")[0]).sort()).toEqual(found);
     });
 
     it("goes to given addresses alone", () => {

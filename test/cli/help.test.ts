@@ -31,7 +31,7 @@ describe("farcall", () => {
     ["call", ["--binder"]],
     ["describe", ["--binder", "--version", "--text", "--json", "--timeout"]],
     ["watch", ["--binder", "--json", "--timeout"]],
-    ["info", ["-p", "-s", "-t", "-u", "-n", "--timeout", "--json"]],
+    ["info", ["-p", "-s", "-m", "-l", "-t", "-u", "-T", "-a", "-n", "-b", "-d", "--timeout", "--json"]],
     [
       "bind",
       [

@@ -5,8 +5,8 @@
 mount -t tmpfs tmpfs /run && mkdir -p /run/rpcbind && ip link set lo up || exit 125
 if [ -n "${FAR:-}" ]; then
   ip netns add far && ip link add near type veth peer name far0 netns far || exit 125
-  ip address add 10.77.0.1/24 dev near && ip address add fd77::1/64 dev near nodad && ip link set near up || exit 125
-  ip -n far address add 10.77.0.2/24 dev far0 && ip -n far address add fd77::2/64 dev far0 nodad || exit 125
+  ip address add 10.77.0.1/24 brd + dev near && ip address add fd77::1/64 dev near nodad && ip link set near up || exit 125
+  ip -n far address add 10.77.0.2/24 brd + dev far0 && ip -n far address add fd77::2/64 dev far0 nodad || exit 125
   ip -n far link set far0 up && ip -n far link set lo up || exit 125
 fi
 [ "${BINDER:-}" = none ] && { "$@"; exit; }

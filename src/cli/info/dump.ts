@@ -45,7 +45,8 @@ export async function dumpEntries(address: string, timeoutMs: number): Promise<R
   }));
 }
 
-async function ask<C, T>(
+/** Asks a rpcbind one thing. Throws `RpcError`. */
+export async function ask<C, T>(
   service: OncService<C>,
   address: string,
   timeoutMs: number,
@@ -67,6 +68,12 @@ interface List<T> {
   readonly next: List<T> | null;
 }
 
-function* mapsOf<T>(list: List<T> | null): Generator<T> {
+/** What a list holds. */
+export function* mapsOf<T>(list: List<T> | null): Generator<T> {
   for (let entry = list; entry !== null; entry = entry.next) yield entry.map;
+}
+
+/** The entries of a list that are links themselves. */
+export function* mapsIn<T extends { readonly next: T | null }>(list: T | null): Generator<T> {
+  for (let entry = list; entry !== null; entry = entry.next) yield entry;
 }

@@ -1,16 +1,13 @@
 import { rpcbindResolver } from "../../binder/rpcbind/resolver.js";
 import { RpcError } from "../../model/index.js";
-import { formatIpAddress } from "../../net/index.js";
 import { OncClient } from "../../onc/client.js";
 import { nothing } from "../../xdr/index.js";
 
 // Whether a program answers: its procedure 0, which every version has and which does nothing.
 
 export interface PingTarget {
-  readonly transport: "tcp" | "udp";
-  readonly host: string;
-  /** The program's port; rpcbind is asked where it is missing, for each version. */
-  readonly port: number | undefined;
+  /** Without a port, rpcbind is asked, for each version. */
+  readonly address: string;
   readonly program: number;
   readonly timeoutMs: number;
 }
@@ -34,11 +31,7 @@ export const versionsMax = 1_000;
  * @throws RpcError when the program is not registered or cannot be reached
  */
 export async function pingVersion(target: PingTarget, version: number): Promise<Ping> {
-  const { transport, host, port, program, timeoutMs } = target;
-  const address =
-    port === undefined
-      ? `${transport}://${host.includes(":") ? `[${host}]` : host}`
-      : formatIpAddress(transport, host, port);
+  const { address, program, timeoutMs } = target;
   await using client = await OncClient.open(address, {
     program,
     version,

@@ -33,6 +33,8 @@ export interface PlantedBug {
   readonly options?: Partial<SimulationOptions<Ledger>>;
   /** Where to look for it first: what has nothing to do with it is left out. */
   readonly narrowed: Partial<SimulationOptions<Ledger>>;
+  /** Whether it takes too much to show among faults of all kinds: then it is always looked for there. */
+  readonly rare?: boolean;
   /** The rules that it may be found by. */
   readonly breaks: readonly Rule[];
 }
@@ -442,6 +444,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["orphan"],
   },
   {
+    // Takes a client that died, a short lease, a handler that outlasts it, and a network that kept the news from nobody.
+    rare: true,
     bug: "a lease does not end",
     plant: () => vi.spyOn(SessionTable.prototype, "tick").mockImplementation(() => {}),
     narrowed: { sessions: ["auto"], faults: ["client-crash"] },

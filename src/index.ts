@@ -17,6 +17,7 @@ export type { DirectoryLimits } from "./binder/directory/limits.js";
 export type { NameRegistration } from "./binder/directory/registrar.js";
 export { binderAt, type NameResolver } from "./binder/directory/resolver.js";
 export { Directory, type DirectoryOptions } from "./binder/directory/service.js";
+export { callIndirect, type IndirectOptions, type IndirectResult } from "./binder/indirect.js";
 export type { Registration } from "./binder/registry/registry.js";
 // What stands in both is taken from here: `connect` reaches more than a browser does.
 export * from "./browser.js";

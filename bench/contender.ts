@@ -1,5 +1,5 @@
-/** What is called: nothing at all, two ints whose sum comes back, or a short text that comes back. */
-export type Kind = "null" | "struct" | "echo";
+/** What is called: nothing at all, two ints whose sum comes back, a short text that comes back; or an asynchronous request. */
+export type Kind = "null" | "struct" | "echo" | "accept";
 
 /** One side of the comparison. Its server and its client run in processes of their own. */
 export interface Contender {

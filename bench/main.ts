@@ -13,7 +13,7 @@ import { WorkerProcess } from "./worker-process.js";
 const usage = `npm run bench -- [options]
   --rounds N     turns of each contender (default 9)
   --ms N         length of a turn in milliseconds (default 700)
-  --only NAMES   of calls, codec, xml; by commas (default all); echo for the servers of xml alone
+  --only NAMES   of calls, codec, xml, async; by commas (default all); echo for the servers of xml alone
   --json         print the figures as JSON instead of the tables
   --smoke        one short turn each: does it still run?`;
 
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "9" },
     ms: { type: "string", default: "700" },
-    only: { type: "string", default: "calls,codec,xml" },
+    only: { type: "string", default: "calls,codec,xml,async" },
     json: { type: "boolean", default: false },
     smoke: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -68,6 +68,21 @@ const xmlCalls: Calls = {
   ],
   tasks: [["echo", connections]],
 };
+
+/** Requests that are kept, flushed to the disk, before their ids are given. */
+const asyncCalls: Calls = {
+  ends: [
+    ["farcall", "async-sqlite"],
+    ["farcall-postgres", "async-postgres"],
+  ],
+  tasks: [
+    ["accept", 1],
+    ["accept", 64],
+  ],
+};
+
+/** What accepting requests is to reach at window 64, each second. */
+const acceptsWanted = 3_000;
 
 async function benchCalls(figures: Figures, { ends, tasks }: Calls): Promise<void> {
   const contenders: { name: string; client: WorkerProcess; server: WorkerProcess; kinds: readonly Kind[] }[] = [];
@@ -237,6 +252,7 @@ if (options.help) {
     await benchCalls(figures, xmlCalls);
   }
   if (only.includes("xml")) await benchDocuments(figures);
+  if (only.includes("async")) await benchCalls(figures, asyncCalls);
   const result: Record<string, number> = {};
   for (const [name, task, other, inverted] of ratios) {
     const row = figures.get(task);
@@ -244,6 +260,14 @@ if (options.help) {
     // Round by round: the machine has fast and slow minutes, and a round's turns share theirs.
     const ratio = median(row?.get("farcall")?.map((ours, round) => ours / (theirs?.[round] ?? Number.NaN)));
     if (ratio !== undefined && theirs !== undefined) result[name] = inverted === undefined ? ratio : 1 / ratio;
+  }
+  const accepts = figures.get("accept window 64, calls/s");
+  for (const [name, contender] of [
+    ["async-accept-w64-sqlite", "farcall"],
+    ["async-accept-w64-postgres", "farcall-postgres"],
+  ] as const) {
+    const rate = median(accepts?.get(contender));
+    if (rate !== undefined) result[`${name}/${acceptsWanted}`] = rate / acceptsWanted;
   }
   if (options.json) {
     const rows = [...figures].map(([task, row]) => [task, Object.fromEntries(row)] as const);

@@ -36,9 +36,7 @@ const nameOf = ({ owner, key }: OwnedKey): string => `${owner.length} ${owner} $
 /** Accepts many at once: few statements, whatever their number. */
 export class Acceptor {
   readonly #limits: RequestLimits;
-  /** What all owners have, as of the last count and with what was added since. */
-  #total: Usage | undefined;
-  #countedAt = 0;
+  readonly #tallies = new Tallies();
 
   constructor(limits: RequestLimits) {
     this.#limits = limits;
@@ -52,6 +50,11 @@ export class Acceptor {
     };
   }
 
+  /** A transaction was not made. */
+  rolledBack(): void {
+    this.#tallies.forget();
+  }
+
   /** One function for all tasks, since that is what tells that they belong together. */
   readonly #together = (table: RequestTable, tasks: readonly Task[], news: News): Promise<Acceptance[]> =>
     this.#accept(
@@ -63,7 +66,7 @@ export class Acceptor {
   async #accept(table: RequestTable, submissions: readonly Submission[], news: News): Promise<Acceptance[]> {
     const known = new Map<string, RequestRow>();
     for (const row of await table.findKeys(submissions)) known.set(nameOf(row), row);
-    const quota = new Quota(this.#limits, table, await this.#all(table));
+    const quota = new Quota(this.#limits, table, this.#tallies);
     const fresh: RequestRow[] = [];
     const answers: (Acceptance | undefined)[] = [];
     for (const submission of submissions) {
@@ -89,7 +92,6 @@ export class Acceptor {
       const lost = fresh.filter(({ id }) => !inserted.has(id));
       if (lost.length > 0) for (const row of await table.findKeys(lost)) known.set(nameOf(row), row);
       news.waiting ||= inserted.size > 0;
-      this.#total = quota.total;
     }
     return answers.map((answer, i) => {
       if (answer !== undefined) return answer;
@@ -97,15 +99,6 @@ export class Acceptor {
       const row = known.get(nameOf(submission)) as RequestRow;
       return answerFor(row, submission, row.id !== submission.id, table.now);
     });
-  }
-
-  /** What all have: counted now and then, and always before anybody is refused. */
-  async #all(table: RequestTable): Promise<{ readonly usage: Usage; readonly fresh: boolean }> {
-    const stale = this.#total === undefined || Math.abs(table.now - this.#countedAt) >= countMs;
-    if (!stale) return { usage: this.#total as Usage, fresh: false };
-    this.#countedAt = table.now;
-    this.#total = await table.usage();
-    return { usage: this.#total, fresh: true };
   }
 
   #row({ id, owner, key, digest, procedure, args, restart, ttlMs }: Submission, now: number): RequestRow {
@@ -139,7 +132,7 @@ export class Acceptor {
   }
 }
 
-/** How often all are counted, in milliseconds: it walks over an index of them. */
+/** How often requests are counted, in milliseconds: it walks over an index of them. */
 const countMs = 1_000;
 
 function answerFor(row: RequestRow, { digest }: Submission, known: boolean, now: number): Acceptance {
@@ -147,44 +140,92 @@ function answerFor(row: RequestRow, { digest }: Submission, known: boolean, now:
   return { state: "accepted", id: row.id, expiresAt: row.expiresAt, leftMs: row.expiresAt - now, known };
 }
 
+/** Requests and their bytes: as of the last count, with what was added since. */
+interface Tally {
+  count: number;
+  bytes: number;
+  countedAt: number;
+}
+
+/**
+ * What there is, of all and of each owner. It is counted now and then, and always before anybody is refused: what has gone
+ * since the last count must not hold anything up. What other processes add in between is not seen, so their bounds are
+ * exceeded by what they accept within a second at the most.
+ */
+class Tallies {
+  readonly #known = new Map<string | undefined, Tally>();
+
+  /** @param added what this transaction has taken in and the rows do not have yet */
+  async of(table: RequestTable, owner: string | undefined, fresh: boolean, added: Usage): Promise<Tally> {
+    const known = this.#known.get(owner);
+    if (known !== undefined && !fresh && Math.abs(table.now - known.countedAt) < countMs) return known;
+    const { count, bytes } = await table.usage(owner);
+    const tally = { count: count + added.count, bytes: bytes + added.bytes, countedAt: table.now };
+    // Owners that have not been heard of for a while make room.
+    if (this.#known.size >= talliesMax) this.#known.clear();
+    this.#known.set(owner, tally);
+    return tally;
+  }
+
+  /** A transaction was not made: nobody knows what of it was counted. */
+  forget(): void {
+    this.#known.clear();
+  }
+}
+
+/** Most owners whose counts are remembered. */
+const talliesMax = 10_000;
+
 /** What may still be added in this transaction. */
 class Quota {
   readonly #limits: RequestLimits;
   readonly #table: RequestTable;
-  readonly #owners = new Map<string, { count: number; bytes: number }>();
-  #fresh: boolean;
-  total: Usage;
+  readonly #tallies: Tallies;
+  /** Whose counts are as of this transaction. */
+  readonly #fresh = new Set<string | undefined>();
+  /** What it has taken in so far. */
+  readonly #added = new Map<string | undefined, { count: number; bytes: number }>();
 
-  constructor(limits: RequestLimits, table: RequestTable, all: { readonly usage: Usage; readonly fresh: boolean }) {
+  constructor(limits: RequestLimits, table: RequestTable, tallies: Tallies) {
     this.#limits = limits;
     this.#table = table;
-    this.total = all.usage;
-    this.#fresh = all.fresh;
+    this.#tallies = tallies;
   }
 
   /** Counts it, unless there is no room for it. */
   async exceeded({ owner, args }: Submission): Promise<keyof RequestLimits | undefined> {
     const { requestsMax, requestsPerOwnerMax, requestBytesPerOwnerMax } = this.#limits;
-    let own = this.#owners.get(owner);
-    if (own === undefined) {
-      own = { ...(await this.#table.usage(owner)) };
-      this.#owners.set(owner, own);
+    const size = args.length;
+    const own = await this.#fitting(owner, ({ count, bytes }) => {
+      if (count >= requestsPerOwnerMax) return "requestsPerOwnerMax";
+      return bytes + size > requestBytesPerOwnerMax ? "requestBytesPerOwnerMax" : undefined;
+    });
+    if (typeof own === "string") return own;
+    const all = await this.#fitting(undefined, ({ count }) => (count >= requestsMax ? "requestsMax" : undefined));
+    if (typeof all === "string") return all;
+    for (const [whose, tally] of [
+      [owner, own],
+      [undefined, all],
+    ] as const) {
+      tally.count++;
+      tally.bytes += size;
+      const added = this.#added.get(whose) ?? { count: 0, bytes: 0 };
+      this.#added.set(whose, { count: added.count + 1, bytes: added.bytes + size });
     }
-    if (own.count >= requestsPerOwnerMax) return "requestsPerOwnerMax";
-    if (own.bytes + args.length > requestBytesPerOwnerMax) return "requestBytesPerOwnerMax";
-    if (this.total.count >= requestsMax && !this.#fresh) {
-      // Some may have gone since. What this transaction has taken in is not in the rows yet.
-      const { count, bytes } = await this.#table.usage();
-      this.#fresh = true;
-      this.total = { count: count + this.#added, bytes };
-    }
-    if (this.total.count >= requestsMax) return "requestsMax";
-    own.count++;
-    own.bytes += args.length;
-    this.#added++;
-    this.total = { count: this.total.count + 1, bytes: this.total.bytes + args.length };
     return undefined;
   }
 
-  #added = 0;
+  async #fitting(
+    owner: string | undefined,
+    limit: (tally: Tally) => keyof RequestLimits | undefined,
+  ): Promise<Tally | keyof RequestLimits> {
+    const added = (): Usage => this.#added.get(owner) ?? { count: 0, bytes: 0 };
+    const tally = await this.#tallies.of(this.#table, owner, false, added());
+    const exceeded = limit(tally);
+    if (exceeded === undefined) return tally;
+    if (this.#fresh.has(owner)) return exceeded;
+    this.#fresh.add(owner);
+    const counted = await this.#tallies.of(this.#table, owner, true, added());
+    return limit(counted) ?? counted;
+  }
 }

@@ -37,15 +37,17 @@ const repeatsMax = 3;
 export class Batches {
   readonly #engine: RequestEngine;
   readonly #told: (news: RequestNews) => void;
+  readonly #rolledBack: () => void;
   #waiting: Waiting[] = [];
   #running = false;
   /** Transactions made, and the tasks in them. */
   transactions = 0;
   tasks = 0;
 
-  constructor(engine: RequestEngine, told: (news: RequestNews) => void) {
+  constructor(engine: RequestEngine, told: (news: RequestNews) => void, rolledBack: () => void) {
     this.#engine = engine;
     this.#told = told;
+    this.#rolledBack = rolledBack;
   }
 
   do<T>(task: Task<T>): Promise<T> {
@@ -89,6 +91,7 @@ export class Batches {
         () => news.told,
       );
     } catch (error) {
+      this.#rolledBack();
       return error ?? new Error("the engine failed without a reason");
     }
     this.transactions++;

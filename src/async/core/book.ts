@@ -80,8 +80,13 @@ export class RequestBook {
   constructor(engine: RequestEngine, limits: RequestLimits) {
     this.engine = engine;
     this.limits = limits;
-    this.#batches = new Batches(engine, (news) => this.#tell(news));
-    this.#acceptor = new Acceptor(limits);
+    const acceptor = new Acceptor(limits);
+    this.#acceptor = acceptor;
+    this.#batches = new Batches(
+      engine,
+      (news) => this.#tell(news),
+      () => acceptor.rolledBack(),
+    );
     this.#unlisten = engine.listen((news) => this.#tell(news));
   }
 

@@ -100,6 +100,9 @@ class SqliteRequestEngine implements RequestEngine {
         this.#rollBack();
         throw new EngineError(textOf(error), "no", error);
       }
+      // The driver is synchronous: whoever writes without a pause would keep everything else from running. What arrives
+      // meanwhile shares the next transaction.
+      await new Promise((resolve) => setImmediate(resolve));
       return result;
     } finally {
       release();

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Acceptance, Submission } from "../../src/async/core/accept.js";
 import { RequestBook } from "../../src/async/core/book.js";
-import { type RequestLimitOptions, resolveRequestLimits } from "../../src/async/core/limits.js";
-import { keyMemoryMs, type RequestRow } from "../../src/async/core/request.js";
+import { type RequestLimitOptions, requestLimitDefaults, resolveRequestLimits } from "../../src/async/core/limits.js";
+import type { RequestRow } from "../../src/async/core/request.js";
 import type { RequestEngine } from "../../src/async/core/table.js";
 
 /** Opens an engine that knows nothing yet; or, `again`, one more on the same rows. */
@@ -145,7 +145,7 @@ export function requestEngineContract(open: OpenEngine, facts: EngineFacts): voi
       await book.finish(await takeOne(), { state: "done", outcome: bytes("r") });
       await book.acknowledge("alice", id, 2);
       expect(await submit({ key: "k" })).toBe(id);
-      now += keyMemoryMs - 1;
+      now += requestLimitDefaults.requestKeyKeptMs - 1;
       await book.tend();
       expect(await submit({ key: "k" })).toBe(id);
       now += 1;

@@ -149,7 +149,7 @@ export class RequestBook {
 
   async #acknowledge(table: RequestTable, row: RequestRow, through: number, news: News): Promise<void> {
     const before = row.acknowledged;
-    acknowledge(row, through, table.now);
+    acknowledge(row, through, this.limits.requestKeyKeptMs, table.now);
     if (row.acknowledged === before) return;
     await table.update(row, []);
     await table.forgetEvents(row.id, row.acknowledged);

@@ -19,6 +19,8 @@ export interface RequestLimits {
   readonly requestTtlMsMax: number;
   /** Milliseconds that an outcome is kept for. */
   readonly outcomeKeptMs: number;
+  /** Milliseconds that the key of an acknowledged request is remembered, so that a late copy is not accepted anew. */
+  readonly requestKeyKeptMs: number;
   /** How often a request is started before it fails. */
   readonly attemptsMax: number;
 }
@@ -35,6 +37,7 @@ export const requestLimitDefaults: RequestLimits = {
   requestTtlMs: 3_600_000,
   requestTtlMsMax: 7 * 86_400_000,
   outcomeKeptMs: 86_400_000,
+  requestKeyKeptMs: 120_000,
   attemptsMax: 5,
 };
 

@@ -83,9 +83,6 @@ export type Change = readonly RequestEventRow[];
 
 export const noBytes: Uint8Array = new Uint8Array(0);
 
-/** Milliseconds that the key of an acknowledged request is remembered, so that a late copy of it is not accepted anew. */
-export const keyMemoryMs = 120_000;
-
 export function hasEnded({ state }: Pick<RequestRow, "state">): boolean {
   return state !== "queued" && state !== "running";
 }
@@ -183,14 +180,14 @@ export function isOver(row: RequestRow, now: number): boolean {
   return hasEnded(row) && row.keptUntil <= now;
 }
 
-/** The owner has received its events up to this one. */
-export function acknowledge(row: RequestRow, through: number, now: number): void {
+/** The owner has received its events up to this one. Once that is the last, only the key is kept, for so long. */
+export function acknowledge(row: RequestRow, through: number, keyKeptMs: number, now: number): void {
   const until = Math.min(through, row.lastEvent);
   if (until <= row.acknowledged) return;
   row.acknowledged = until;
   if (!isSpent(row)) return;
   row.outcome = noBytes;
-  row.keptUntil = Math.min(row.keptUntil, now + keyMemoryMs);
+  row.keptUntil = Math.min(row.keptUntil, now + keyKeptMs);
 }
 
 function close(

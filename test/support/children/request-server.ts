@@ -14,7 +14,12 @@ const engine =
     ? await openPostgresRequestEngine({ connection: database.connection })
     : await openSqliteRequestEngine({ path: join(database.folder, "requests.db") });
 
-const queue = new RequestQueue({ engine, attemptsMax: 1_000, worker: { concurrency: 6, leaseMs } });
+const queue = new RequestQueue({
+  engine,
+  attemptsMax: 1_000,
+  requestKeyKeptMs: 86_400_000,
+  worker: { concurrency: 6, leaseMs },
+});
 
 type Run = {
   readonly request?: { readonly id: string; readonly attempt: number } | undefined;

@@ -1,5 +1,6 @@
+import { type ConnectOptions, connect } from "./connect.js";
 import { type Machine, realMachine } from "./drive/machine.js";
-import { type Remote, type Requests, RpcError, remote } from "./model/index.js";
+import { type Remote, type RequestInfo, type Requests, RpcError, remote } from "./model/index.js";
 import type { OncChannel } from "./onc/channel.js";
 import type { OncService } from "./onc/program.js";
 import { proceduresOf } from "./onc/program.js";
@@ -34,8 +35,36 @@ export function requests<C>(
       (await opened).submit(key, values.slice(0, arity), (values[arity] ?? {}) as object);
   }
   made["$attach"] = async (procedure: string, id: string) => (await opened).attach(procedure, id);
+  made["$procedureOf"] = async (id: string) => (await opened).procedureOf(id);
   made["$list"] = async ({ count }: { readonly count?: number | undefined } = {}) => (await opened).list(count);
   return made as unknown as Requests<C>;
+}
+
+/** A request of any service, by its numbers: for tools. */
+export interface ListedRequest extends Omit<RequestInfo, "procedure"> {
+  /** Such as `536871169.1.4`: program, version, procedure. */
+  readonly target: string;
+}
+
+/** What tools ask about requests of whatever service. */
+export interface AsyncClient extends AsyncDisposable {
+  list(count: number): Promise<ListedRequest[]>;
+  cancel(id: string): Promise<"cancelled" | "requested" | "too-late">;
+}
+
+/** Connects to the async program itself. */
+export async function asyncClient(address: string, options: ConnectOptions): Promise<AsyncClient> {
+  const { FarcallAsyncV1 } = await import("./async/async.js");
+  const { OncRequestPort } = await import("./async/onc-port.js");
+  const client = await connect(FarcallAsyncV1, address, options);
+  const { channel } = client[remote] as Remote<unknown>;
+  const port = new OncRequestPort(FarcallAsyncV1 as OncService<unknown>, channel as OncChannel);
+  const ask = { timeoutMs: 25_000, signal: undefined };
+  return {
+    list: (count) => port.list(count, ask),
+    cancel: (id) => port.cancel(id, ask),
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
 }
 
 /** How many arguments each procedure takes. */

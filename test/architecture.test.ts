@@ -115,7 +115,7 @@ const rooms: Rooms = {
   ...Object.fromEntries(root.map((file) => [file, { may: [...beneath, ...root] }])),
   cli: {
     may: [...beneath, ...root, "idl", ...compiler],
-    packages: ["commander", "cli-table3"],
+    packages: ["commander", "cli-progress", "cli-table3"],
   },
 };
 

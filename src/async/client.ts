@@ -95,6 +95,11 @@ export class RequestClient {
     return new Followed(this.#port, this.#machine, procedure, id, info.ttlMs);
   }
 
+  async procedureOf(id: string): Promise<string | undefined> {
+    const asking = new Asking(this.#machine, timeoutMsDefault, undefined);
+    return (await asking.ask((ask) => this.#port.look(id, 0, ask))).info.procedure;
+  }
+
   list(count = 100): Promise<RequestInfo[]> {
     const asking = new Asking(this.#machine, timeoutMsDefault, undefined);
     return asking.ask((ask) => this.#port.list(count, ask));

@@ -152,6 +152,7 @@ export class OncRequestPort implements RequestPort {
     return {
       id: info.id,
       procedure: key,
+      target: `${info.program}.${info.version}.${info.procedure}`,
       state: states[info.state],
       executed: executeds[info.executed],
       attempt: info.attempt,

@@ -23,6 +23,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   watch: { summary: "say what a binder's names come to, until stopped", load: () => import("./watch-names.js") },
   info: { summary: "list what a host serves, and ask whether it answers", load: () => import("./info.js") },
   bind: { summary: "serve as this machine's rpcbind: tell where programs are served", load: () => import("./bind.js") },
+  submit: { summary: "queue a call as an asynchronous request", load: () => import("./submit.js") },
+  requests: { summary: "list your asynchronous requests at a server", load: () => import("./requests.js") },
+  result: { summary: "wait for the result of a request", load: () => import("./result.js") },
+  cancel: { summary: "ask to end a request", load: () => import("./cancel.js") },
   trace: { summary: "show every call and reply that passes to a server", load: () => import("./trace.js") },
 };
 

@@ -116,6 +116,7 @@ class Loader {
           result,
           semantics: semanticsFor(procedure),
           oneWay: isOneWay(procedure),
+          progress: procedure.progress && this.#codec(procedure.progress),
         },
       ];
     });

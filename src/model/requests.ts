@@ -65,6 +65,8 @@ export interface RequestInfo {
   readonly id: string;
   /** The procedure's name in the contract; undefined for one of another service. */
   readonly procedure: string | undefined;
+  /** The procedure in its protocol's own terms, such as `536871169.1.4`. */
+  readonly target: string;
   readonly state: RequestState;
   /** Of one that has ended: whether its procedure ran. */
   readonly executed: Executed;
@@ -117,6 +119,8 @@ export type Requests<C> = {
    * @throws RpcError `not-found` when there is none that this caller may know of
    */
   $attach<K extends keyof C>(procedure: K, id: string): Promise<AsyncRequest<ResultOf<C[K]>, ProgressOf<C[K]>>>;
+  /** Which procedure of this contract a request is of; undefined for one of another service. Throws as `$attach` does. */
+  $procedureOf(id: string): Promise<(keyof C & string) | undefined>;
   /** The caller's requests, the newest first. */
   $list(options?: { readonly count?: number | undefined }): Promise<RequestInfo[]>;
 };

@@ -1,10 +1,18 @@
 import type { Span } from "../source.js";
 import type { Place, TypeChecker } from "./check-type.js";
-import { guaranteeTags, hasTag, isOneWay } from "./docs.js";
+import { guaranteeTags, hasTag, isOneWay, progressTag } from "./docs.js";
 import type { Expression } from "./expression.js";
-import { type Field, type ProcedureEntry, type Program, resolved, type Version } from "./module.js";
+import { type Field, type ProcedureEntry, type Program, resolved, type Type, type Version } from "./module.js";
 import type { Entry } from "./scope.js";
-import type { Declaration, Name, ProcedureDefinition, ProgramDefinition, VersionDefinition } from "./syntax.js";
+import type {
+  Declaration,
+  Name,
+  ProcedureDefinition,
+  ProgramDefinition,
+  Scalar,
+  TypeSpecifier,
+  VersionDefinition,
+} from "./syntax.js";
 
 /** Holds the rules of programs (RFC 5531, section 12.3). */
 export function checkPrograms(checker: TypeChecker, entries: readonly Entry[]): Program[] {
@@ -108,12 +116,33 @@ function procedure(checker: TypeChecker, definition: ProcedureDefinition): Proce
     number: number(checker, definition.number, "the procedure's number"),
     args,
     result: checker.type(definition.result, { ...place, parent: `${name.text}_result` }, bytes),
+    progress: progress(checker, definition, place),
     docs,
     span: name.span,
   };
   if (isOneWay(entry)) checkOneWay(checker, entry, guarantees);
   return entry;
 }
+
+/** The type that `@progress` names: one of the file's own, or a number. */
+function progress(checker: TypeChecker, { name, docs }: ProcedureDefinition, place: Place): Type | undefined {
+  const tag = progressTag(docs);
+  if (tag === undefined) return undefined;
+  const { span } = name;
+  const scalar = progressScalars.get(tag);
+  const type: TypeSpecifier =
+    scalar === undefined ? { kind: "named", name: tag, span, tag: undefined } : { kind: "scalar", scalar, span };
+  const declaration: Declaration = { type, form: "plain", size: undefined, name: undefined, span, docs: [] };
+  return checker.type(declaration, place, false);
+}
+
+const progressScalars: ReadonlyMap<string, Scalar> = new Map([
+  ["int", "int"],
+  ["unsigned", "uint"],
+  ["hyper", "hyper"],
+  ["float", "float"],
+  ["double", "double"],
+]);
 
 /** RFC 5531, section 8: the server does not reply, so nothing can come back. */
 function checkOneWay(

@@ -26,6 +26,15 @@ export function isOneWay({ docs }: Pick<ProcedureEntry, "docs">): boolean {
   return hasTag(docs, "oneway");
 }
 
+/** The name of the type that a procedure tells its progress in, as an asynchronous request; undefined for none. */
+export function progressTag(docs: readonly string[]): string | undefined {
+  for (const text of docs) {
+    const [, name] = /(?:^|[\s*])@progress\s+([A-Za-z_]\w*)/m.exec(text) ?? [];
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
 /** The guarantee that a procedure's comments declare; `at-most-once` when they say nothing. */
 function semanticsOf(docs: readonly string[]): Semantics {
   return semanticsTags.find(([tag]) => hasTag(docs, tag))?.[1] ?? "at-most-once";

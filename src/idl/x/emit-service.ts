@@ -18,9 +18,12 @@ export function emitContracts(out: Printer, programs: readonly Program[], names:
           const labels = names.args(version, i);
           const args = procedure.args.map(({ type }, j) => `${labels[j]}: ${typeText(type, names)}`);
           const result = typeText(procedure.result, names);
+          const { progress } = procedure;
           const signature = isOneWay(procedure)
             ? `OneWayProcedure<[${args.join(", ")}]>`
-            : `Procedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}">`;
+            : progress !== undefined
+              ? `ReportingProcedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}", ${typeText(progress, names)}>`
+              : `Procedure<[${args.join(", ")}], ${result}, "${semanticsFor(procedure)}">`;
           out.doc(docLines(procedure.docs));
           out.line(`${procedures[i]}: ${isNullProcedure(procedure) ? "NullProcedure" : signature};`);
         }
@@ -48,7 +51,7 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
         out.line(`version: ${version.number},`);
         out.block("procedures: {", "},", () => {
           for (const [i, procedure] of version.procedures.entries()) {
-            const { name, number, args, result } = procedure;
+            const { name, number, args, result, progress } = procedure;
             const semantics = semanticsFor(procedure);
             out.list(
               `${procedures[i]}: { `,
@@ -59,6 +62,7 @@ export function emitServices(out: Printer, programs: readonly Program[], names: 
                 `result: ${codecText(result, names)}`,
                 ...(semantics === "at-most-once" ? [] : [`semantics: "${semantics}"`]),
                 ...(isOneWay(procedure) ? ["oneWay: true"] : []),
+                ...(progress === undefined ? [] : [`progress: ${codecText(progress, names)}`]),
               ],
               " },",
             );

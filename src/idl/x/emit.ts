@@ -84,6 +84,7 @@ function imports(text: string, instead: Readonly<Record<string, string>>): strin
     "OneWayProcedure",
     "oncProgram",
     "Procedure",
+    "ReportingProcedure",
   ].filter(uses);
   const types = ["XdrCodec", "XdrReader"].filter(uses);
   const lines: string[] = [];

@@ -113,6 +113,8 @@ export interface ProcedureEntry {
   /** Names are `""` where the file gives none. */
   readonly args: readonly Field[];
   readonly result: Type;
+  /** What it tells of its progress, as an asynchronous request. */
+  readonly progress: Type | undefined;
   readonly docs: readonly string[];
   readonly span: Span;
 }

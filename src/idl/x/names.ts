@@ -40,7 +40,7 @@ export const reservedTop: ReadonlySet<string> = new Set(
     "enum eval export extends false finally for function if implements import in infer instanceof interface keyof let new " +
     "never null number object package private protected public readonly return static string super switch symbol this " +
     "throw true try type typeof undefined unique unknown var void while with yield " +
-    "Array BigInt Client Error Exclude Handlers Infinity NaN NullProcedure Object OncService OneWayProcedure Procedure Promise ReadonlySet Record Set " +
+    "Array BigInt Client Error Exclude Handlers Infinity NaN NullProcedure Object OncService OneWayProcedure Procedure Promise ReadonlySet Record ReportingProcedure Set " +
     "String Symbol Uint8Array XdrCodec XdrReader XdrWriter oncProgram xdr globalThis"
   ).split(" "),
 );

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { requestLimitDefaults } from "../../src/async/core/limits.js";
 import { directoryLimitDefaults, leaseMsMin } from "../../src/binder/directory/limits.js";
 import { connectTimeoutMsDefault, timeoutMsDefault } from "../../src/call/call-options.js";
 import { hedgesMax } from "../../src/call/hedge.js";
@@ -70,6 +71,11 @@ describe("docs/limits.md", () => {
     const [section = ""] = names.split(/^## /m);
     expect(table(section)).toEqual(directoryLimitDefaults);
     expect(section).toContain(`The shortest is ${leaseMsMin.toLocaleString("en")}`);
+  });
+
+  it("lists every limit of asynchronous requests, with the default that the code has", () => {
+    const [, requests = ""] = page.split(/^## Asynchronous requests$/m);
+    expect(table(requests.split(/^## /m)[0] ?? "")).toEqual(requestLimitDefaults);
   });
 
   it("lists every limit of the server, with the default that the code has", () => {

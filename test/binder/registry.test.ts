@@ -188,6 +188,7 @@ describe("the owner of a call over loopback", () => {
       row(`0100007F:${portHex}`, "0100007F:006F", "06", 0, 0),
     ],
     ["one without an inode", row(`0100007F:${portHex}`, "0100007F:006F", "01", 0, 0)],
+    ["one that its owner has closed", row(`0100007F:${portHex}`, "0100007F:006F", "05", 0)],
     ["one to another port", row(`0100007F:${portHex}`, "0100007F:0070", "01", 0)],
     ["one of another address", row(`0200007F:${portHex}`, "0100007F:006F", "01", 0)],
   ])("is not taken from %s", (_what, line) => {

@@ -6,7 +6,7 @@ import { targets } from "./targets.js";
 // A short run of `npm run fuzz`, with the same inputs every time and others beside them.
 
 const seed = (Math.random() * 2 ** 32) >>> 0;
-const counts: Record<string, number> = { compiler: 300 };
+const counts: Record<string, number> = { compiler: 300, binder: 1_000 };
 
 describe.each([20_260_725, seed])("any damaged input (seed %i)", (seed) => {
   it.each(targetNames)("is no crash, no hang and no waste: %s", (only) => {

@@ -181,6 +181,7 @@ export class ServerSessions implements SessionEnds {
         else lane.running.set(sequence, beside);
       }
     }
+    session.left(lane);
     if (session.ended) this.#table.disposeOf(session);
   }
 

@@ -34,6 +34,9 @@ export interface SessionIds {
   belongs(id: Uint8Array, principal: string): boolean;
 }
 
+/** Lanes without calls that a session keeps. Its client uses one, and a few more while some of its calls take long. */
+const idleLanesMax = 4;
+
 /** The calls of a session that count together. */
 export class SessionLane<Call> {
   readonly number: number;
@@ -109,6 +112,18 @@ export class Session<Call extends SessionCall> implements SessionObjects {
     this.#lanes.set(number, lane);
     this.#last = lane;
     return lane;
+  }
+
+  /** A lane's call has ended: it is kept if it has others, or is one of the few that save making them anew. */
+  left(lane: SessionLane<Call>): void {
+    if (lane.running.size > 0 || this.#lanes.size <= idleLanesMax) return;
+    this.#lanes.delete(lane.number);
+    if (this.#last === lane) this.#last = undefined;
+  }
+
+  /** How many lanes it has. */
+  get lanes(): number {
+    return this.#lanes.size;
   }
 
   /** A call that waits or runs. */

@@ -261,6 +261,7 @@ class EtcdDirectoryStore implements DirectoryStore {
     if (this.#closed) return;
     const watching = new AbortController();
     this.#watching = watching;
+    const startedAt = performance.now();
     const follow = async (): Promise<void> => {
       try {
         for await (const { events, revision } of this.#client.watch(this.#prefix, from, watching.signal)) {
@@ -281,7 +282,8 @@ class EtcdDirectoryStore implements DirectoryStore {
       this.#watching = undefined;
       this.#complete = false;
       this.#client.turn();
-      void this.#check();
+      // One that ends as soon as it stands is taken up again at the next look, not in a circle.
+      if (performance.now() - startedAt > this.#checkMs) void this.#check();
     };
     void follow();
   }

@@ -23,6 +23,8 @@ export interface RequestPlan {
   /** Of all clients together. */
   readonly requests: number;
   readonly window: number;
+  /** The longest pause of each client's tasks before a request, in milliseconds. */
+  readonly paceMs: number;
   /** The longest pause between two kills, in milliseconds. */
   readonly calmMs: number;
   readonly seed: number;
@@ -167,6 +169,7 @@ class World implements AsyncDisposable {
       from: index * share + 1,
       to: (index + 1) * share,
       window: this.#plan.window,
+      paceMs: this.#plan.paceMs,
       claims: isRoot ? undefined : uid,
     };
     for (let left = 2_000; left > 0; left--) {

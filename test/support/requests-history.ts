@@ -44,6 +44,8 @@ export interface RequestClientOptions {
   readonly from: number;
   readonly to: number;
   readonly window: number;
+  /** The longest pause before each request, in milliseconds. */
+  readonly paceMs: number;
   /** Whom it claims to be, where the kernel does not tell its user apart. */
   readonly claims?: number | undefined;
 }

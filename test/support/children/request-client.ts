@@ -6,7 +6,7 @@ import { later } from "../faults.js";
 import { ErrandV1, errands, note, type RequestClientOptions, read } from "../requests-history.js";
 
 const options = JSON.parse(process.argv[2] ?? "") as RequestClientOptions;
-const { name, socket, journal, from, to, window, others, claims } = options;
+const { name, socket, journal, from, to, window, paceMs, others, claims } = options;
 
 /** What is known of each request from earlier runs. */
 const known = new Map<
@@ -42,6 +42,7 @@ async function follow(n: number): Promise<void> {
   let request = known.get(n);
   if (request?.over === true) return;
   if (request === undefined) {
+    if (paceMs > 0) await later(paceMs * Math.random());
     const procedure = errands[Math.floor(Math.random() * 3)] as (typeof errands)[number];
     request = { after: 0, over: false, arg: 10 * n + Math.floor(Math.random() * 10), procedure };
     note(journal, { is: "submit", n, procedure, arg: request.arg });

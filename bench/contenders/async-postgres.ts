@@ -1,6 +1,6 @@
 // A PostgreSQL of its own, with its defaults: every commit is flushed to the disk.
 import { execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,6 +30,10 @@ async function open(): Promise<RequestEngine> {
   const server = spawn(join(bin, "postgres"), ["-D", data, ...settings], options);
   const stop = (): void => {
     server.kill("SIGQUIT");
+    // It may still be writing: what is left then is removed with the system's temporary files.
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    } catch {}
   };
   process.on("exit", stop);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit());

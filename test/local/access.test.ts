@@ -2,6 +2,16 @@ import { createServer } from "node:http";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect, Server } from "../../src/index.js";
 import { OncClient } from "../../src/onc/index.js";
+import {
+  CallFate,
+  OpenStatus,
+  SESSION_PROGRAM,
+  SESSION_VERSION,
+  xdrOpenArgs,
+  xdrOpenResult,
+  xdrStatusArgs,
+  xdrStatusResult,
+} from "../../src/onc/session/session.js";
 import * as xdr from "../../src/xdr/index.js";
 import { buildChild } from "../support/children.js";
 import { asUser, openDirectory, type Told, type UserTask } from "../support/local-user.js";
@@ -143,11 +153,30 @@ describeWith(["peer-credentials", "root"], "a server with local authentication",
 
   it("gives a session to its user alone, whoever knows its id", async () => {
     using home = openDirectory();
-    const { principalOf } = await import("../../src/onc/engine/session-call.js");
-    const caller = { address: "unix:", identity: { flavor: "none", verified: false } };
-    expect(principalOf({ ...caller, uid: 1_001 })).not.toBe(principalOf({ ...caller, uid: 1_002 }));
-    expect(principalOf(caller)).toBe("none");
-    expect(home).toBeDefined();
+    const local = { allow: "everyone", socketMode: 0o666 } as const;
+    await using server = new Server({ local }).export(WhoV1, whoHandlers);
+    const address = await server.listen(`unix:${home.path("s")}`);
+    const numbers = { program: SESSION_PROGRAM, version: SESSION_VERSION };
+    await using mine = await OncClient.open(address);
+    const args = { client: "", incarnation: new Uint8Array(16), fifo: false };
+    const opened = await mine.call({ ...numbers, procedure: 1 }, xdrOpenArgs, args, xdrOpenResult);
+    if (opened.status !== OpenStatus.OPEN_OK) throw new Error("no session");
+    const { session, store } = opened.ok;
+    // The kernel notes the effective user of whoever connects.
+    process.seteuid?.(1_001);
+    let theirs: OncClient;
+    try {
+      theirs = await OncClient.open(address);
+    } finally {
+      process.seteuid?.(0);
+    }
+    await using _theirs = theirs;
+    const fate = async (client: OncClient): Promise<number> => {
+      const question = { session, store, number: { lane: 0, sequence: 1 }, fence: false };
+      return (await client.call({ ...numbers, procedure: 5 }, xdrStatusArgs, question, xdrStatusResult)).fate;
+    };
+    expect(await fate(theirs)).toBe(CallFate.FATE_DENIED);
+    expect(await fate(mine)).toBe(CallFate.FATE_UNSEEN);
   });
 
   it("serves requests that a server of another make has taken on a Unix socket, by the same lists", async () => {

@@ -196,9 +196,13 @@ export function directoryStoreContract(
       // Renewed there alone for longer than the lease, it is still here.
       const renewing = setInterval(() => void there.renew(one.id), leaseMs / 8);
       try {
+        const told: string[] = [];
+        here.watch((name) => told.push(name));
         const short = entry({ address: "tcp://127.0.0.1:1002", leaseMs: 1.75 * leaseMs });
         await here.put(short);
         await eventually(async () => expect(await addresses(here)).toEqual([one.address]));
+        // The other came and went; this one was there all the time.
+        expect(told).toEqual(["calc", "calc"]);
       } finally {
         clearInterval(renewing);
       }

@@ -96,6 +96,7 @@ function checkState(singles: readonly Single[], history: History, report: Report
   for (const { call, executions } of singles) {
     const { client, ending, settledAt } = call;
     const bytes = ending?.ok === true ? ending.bytes : undefined;
+    const answering = new Set<number>();
     for (const { inSession, object, onDisposed, result, transactional, committed } of executions) {
       if (object === undefined || inSession !== true) continue;
       if (onDisposed === true) {
@@ -107,9 +108,12 @@ function checkState(singles: readonly Single[], history: History, report: Report
         report("foreign-state", [owner, call], `${nameOf(owner)} and ${nameOf(call)} were served by one object`);
       }
       // What was rolled back has answered nobody.
-      if (bytes !== undefined && bytes === result && settledAt !== undefined && transactional === committed) {
-        push(served, client, { call, object, settledAt });
-      }
+      if (bytes !== undefined && bytes === result && transactional === committed) answering.add(object);
+    }
+    // Of a call that ran at two objects with the same result, nobody can tell which of them answered.
+    const [object, other] = answering;
+    if (object !== undefined && other === undefined && settledAt !== undefined) {
+      push(served, client, { call, object, settledAt });
     }
   }
   for (const [client, calls] of served) {

@@ -84,6 +84,8 @@ export function ledgerSimulation(guarantee?: Semantics): SimulationOptions<Ledge
         enter: ({ number }) => ({ serial: count(), number }),
         next: () => ({ serial: count(), number: 0 }),
         pay: async ({ number, text }, { transaction }) => {
+          // A flipped bit can make this of another call, which then runs outside of any.
+          if (transaction === undefined) throw new Error("the transaction is missing");
           const serial = Number(transaction.get("paid") ?? 0) + 1;
           if (text.length % 5 === 1) await sleep(random.between(0, 30));
           transaction.set("paid", serial);

@@ -54,9 +54,12 @@ function setTimes(tree: Tree, opened: Opened, { atime, mtime }: Sattr3): void {
   else utimesSync(opened.object.self, a, m);
 }
 
-/** Seconds as Node takes them: a double, which holds today's times to a quarter of a microsecond. */
+/**
+ * Seconds as Node takes them: a double, which holds today's times to a quarter of a microsecond, and of which whole
+ * microseconds are kept. From the middle of a microsecond that is always the same one.
+ */
 function secondsOf(nanoseconds: bigint): number {
-  return Number(nanoseconds) / 1e9;
+  return Number(nanoseconds / 1_000n) / 1e6 + 5e-7;
 }
 
 function notOwner(): NfsError {

@@ -14,6 +14,7 @@ import { RpcbindV2, RpcbindV4 } from "../../src/binder/rpcbind/rpcbind.js";
 import { startTcpPeer } from "../support/bare-peers.js";
 import { buildCli, farcall, startFarcall } from "../support/cli.js";
 import { HandClock } from "../support/hand-clock.js";
+import { describeWith } from "../support/requirements.js";
 
 let folder = "";
 beforeAll(() => {
@@ -293,6 +294,18 @@ describe("farcall bind", () => {
       expect(stderr).toMatch(/^farcall: cannot listen on tcp:.*EADDRINUSE.*Another rpcbind is there: end it .*--port/);
     }
     await other.server.close({ drainMs: 0 });
+  });
+
+  describeWith(["root", "setpriv"], "without the right to its port", () => {
+    it("says what it takes", async () => {
+      const under = ["setpriv", "--bounding-set=-net_bind_service"];
+      const options = ["--foreground", "--host", "127.0.0.1", "--port", "111", "--no-socket"];
+      const { code, stderr } = await farcall(["bind", ...options], { under });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^farcall: cannot listen on tcp:.*111.*EACCES.*needs root or .*CAP_NET_BIND_SERVICE.*--port/,
+      );
+    });
   });
 
   it.each([

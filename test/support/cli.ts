@@ -20,6 +20,8 @@ export interface CliOptions {
   /** What is on stdin; by default there is none. */
   readonly input?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** What runs the command, such as `["setpriv", ...]`. */
+  readonly under?: readonly string[] | undefined;
 }
 
 // Colours are asked for where they are tested.
@@ -30,7 +32,8 @@ const environment = (more: CliOptions["env"] = {}): NodeJS.ProcessEnv => {
 
 /** Runs `farcall` to its end. */
 export async function farcall(args: readonly string[], options: CliOptions = {}): Promise<Omit<Finished, "lines">> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const [command = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
+  const child = spawn(command, [...before, main, ...args], {
     cwd: options.cwd,
     env: environment(options.env),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RequestQueue } from "../../src/async/index.js";
 import { Server } from "../../src/index.js";
 import { MemoryRequestEngine } from "../../src/store/index.js";
-import { buildCli, farcall } from "../support/cli.js";
+import { buildCli, cliMain, farcall } from "../support/cli.js";
+import { describeWith } from "../support/requirements.js";
 
 const interfaceText = `
 struct part { unsigned int done; unsigned int total; };
@@ -82,6 +84,44 @@ describe("farcall submit, requests, result and cancel", () => {
     expect(result.stderr).toContain("cancelled");
     expect((await run("cancel", address, id)).stdout).toBe("too-late\n");
     expect(await run("cancel", address, "f".repeat(32))).toMatchObject({ code: 5 });
+  });
+
+  describeWith(["script"], "on a terminal", () => {
+    /** What a command shows on a terminal of its own until that is enough; the command is then stopped. */
+    const shown = async (args: readonly string[], enough: (text: string) => boolean): Promise<string> => {
+      const command = [process.execPath, cliMain, ...args].join(" ");
+      const child = spawn("script", ["-qec", command, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+      let text = "";
+      let pressed = false;
+      await new Promise<void>((resolve) => {
+        child.once("close", () => resolve());
+        // It may have ended by itself just now.
+        child.stdin.on("error", () => {});
+        child.stdout.setEncoding("utf8").on("data", (part: string) => {
+          text += part;
+          if (pressed || !enough(text)) return;
+          pressed = true;
+          // Ctrl-C, as somebody at the terminal presses it.
+          child.stdin.write("\u0003");
+        });
+      });
+      return text;
+    };
+
+    it("draws the table of requests again and again, until it is stopped", async () => {
+      const id = (await run("submit", address, file, "hang")).stdout.trim();
+      const screens = (text: string): string[] => text.split("\u001b[H\u001b[J").slice(1);
+      const text = await shown(["requests", address, "--watch", "--every", "50"], (so) => screens(so).length > 3);
+      for (const screen of screens(text).slice(0, 3)) expect(screen).toContain(id);
+      await run("cancel", address, id);
+    });
+
+    it("draws a bar where the procedure tells how much of how much is done", async () => {
+      const id = (await run("submit", address, file, "render", "4")).stdout.trim();
+      const text = await shown(["result", address, file, id], () => false);
+      expect(text).toMatch(/█ 100 % \| 4 of 4/);
+      expect(text).toContain('"4 frames"');
+    });
   });
 
   it("refuses what is no argument before anything is queued", async () => {

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { type Finished, Running } from "./processes.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** The command as users get it. */
+export const cliMain: string = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** Brings `dist` up to date: the command is tested as users get it. `npm test` has done so; a single file's run may not. */
 export function buildCli(): void {
@@ -33,7 +34,7 @@ const environment = (more: CliOptions["env"] = {}): NodeJS.ProcessEnv => {
 /** Runs `farcall` to its end. */
 export async function farcall(args: readonly string[], options: CliOptions = {}): Promise<Omit<Finished, "lines">> {
   const [command = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
-  const child = spawn(command, [...before, main, ...args], {
+  const child = spawn(command, [...before, cliMain, ...args], {
     cwd: options.cwd,
     env: environment(options.env),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
@@ -53,5 +54,5 @@ export async function farcall(args: readonly string[], options: CliOptions = {})
 
 /** Starts `farcall` and lets it run. */
 export function startFarcall(args: readonly string[], options: CliOptions = {}): Running {
-  return new Running(process.execPath, [main, ...args], { cwd: options.cwd, env: environment(options.env) });
+  return new Running(process.execPath, [cliMain, ...args], { cwd: options.cwd, env: environment(options.env) });
 }

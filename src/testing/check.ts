@@ -158,6 +158,15 @@ interface Run {
 }
 
 /**
+ * Whether what still runs in one session need not be waited for in the other: who was led to another server and back has
+ * another session there, and so has who comes back after his lease, when the handlers of the first have been told to end.
+ */
+function areApart(before: ExecutionRecord, after: ExecutionRecord, failedOver: boolean): boolean {
+  if (before.caller?.session === after.caller?.session) return false;
+  return failedOver || (before.abortedAt ?? Number.POSITIVE_INFINITY) <= after.beganAt;
+}
+
+/**
  * The calls of a client that wants them in order: one after another, and as they were made. Looked at are calls that nothing
  * else is like, at servers that had begun when they were made: order is kept within a session.
  */
@@ -179,9 +188,10 @@ function checkOrder(groups: Iterable<Group>, { failedOver, resent }: History, re
       const before = runs[i - 1];
       if (before === undefined) continue;
       const both = `${nameOf(before.call)} and ${nameOf(after.call)}`;
-      // Whoever was led to another server and back has another session there, beside what still runs in the first.
-      const apart = failedOver === true && before.execution.caller?.session !== after.execution.caller?.session;
-      if (!apart && overlap(before.execution, after.execution)) {
+      if (
+        !areApart(before.execution, after.execution, failedOver === true) &&
+        overlap(before.execution, after.execution)
+      ) {
         report("out-of-order", [before.call, after.call], `${both}, which are to run one after another, ran at once`);
       } else if (after.execution.beganAt < before.execution.beganAt && resent !== true) {
         report("out-of-order", [before.call, after.call], `${both}, which are to run in order, ran in the other`);

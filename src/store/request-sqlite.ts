@@ -2,7 +2,7 @@ import { EngineError, type RequestEngine, type RequestNews, type RequestTable } 
 import { type RequestDialect, requestSchema, SqlRequestTable } from "./request-sql.js";
 import type { SqlRow, SqlRows, SqlSession } from "./sql-replies.js";
 import { openSqlite, type SqliteConnection, type SqliteDriver } from "./sqlite-driver.js";
-import { isDurable, sessionOf, unlocked } from "./sqlite-session.js";
+import { isDurable, keepDurably, sessionOf, unlocked } from "./sqlite-session.js";
 import { Turns } from "./turns.js";
 
 export interface SqliteRequestEngineOptions {
@@ -36,10 +36,7 @@ export async function openSqliteRequestEngine(options: SqliteRequestEngineOption
   const connection = await openSqlite(options.path, options.driver);
   const waitMs = options.lockTimeoutMs ?? 5_000;
   try {
-    // Waiting inside SQLite would stop the whole process.
-    connection.exec("PRAGMA busy_timeout = 0");
-    await unlocked(() => connection.prepare("PRAGMA journal_mode = WAL").get(), waitMs);
-    connection.exec("PRAGMA synchronous = FULL");
+    await keepDurably(connection, waitMs);
     await unlocked(() => connection.exec("BEGIN IMMEDIATE"), waitMs);
     for (const sql of requestSchema(dialect)) connection.exec(sql);
     connection.exec("COMMIT");

@@ -11,6 +11,14 @@ export function isDurable(connection: SqliteConnection): boolean {
   return full && ["wal", "delete", "truncate", "persist"].includes(String(pragma("journal_mode")));
 }
 
+/** Has every commit reach the disk, and nobody wait within SQLite, which would stop the whole process. */
+export async function keepDurably(connection: SqliteConnection, waitMs: number): Promise<void> {
+  connection.exec("PRAGMA busy_timeout = 0");
+  // With WAL, readers of the database's other tables do not hold a store up.
+  await unlocked(() => connection.prepare("PRAGMA journal_mode = WAL").get(), waitMs);
+  connection.exec("PRAGMA synchronous = FULL");
+}
+
 /** Does something that needs a lock that another process may hold: again and again, without stopping the event loop. */
 export async function unlocked<T>(step: () => T, waitMs: number): Promise<T> {
   const until = performance.now() + waitMs;

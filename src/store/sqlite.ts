@@ -10,7 +10,7 @@ import {
 } from "../call/reply-cache.js";
 import { SqlReplies, type SqlRow, type SqlSession, type SqlValue, sqlNaming, sqlSchema } from "./sql-replies.js";
 import { openSqlite, type SqliteConnection, type SqliteDriver } from "./sqlite-driver.js";
-import { isDurable, sessionOf, unlocked } from "./sqlite-session.js";
+import { isDurable, keepDurably, sessionOf, unlocked } from "./sqlite-session.js";
 import { Turns } from "./turns.js";
 
 export interface SqliteReplyStoreOptions extends ReplyStoreLimits {
@@ -50,12 +50,8 @@ const transactionTimeoutMsDefault = 30_000;
 export async function openSqliteReplyStore(options: SqliteReplyStoreOptions): Promise<ReplyStore<SqliteTransaction>> {
   const connection = await openSqlite(options.path, options.driver);
   try {
-    // Waiting inside SQLite would stop the whole process.
-    connection.exec("PRAGMA busy_timeout = 0");
     const waitMs = options.lockTimeoutMs ?? lockTimeoutMsDefault;
-    // Readers of the database's other tables then do not hold this store up.
-    await unlocked(() => connection.prepare("PRAGMA journal_mode = WAL").get(), waitMs);
-    connection.exec("PRAGMA synchronous = FULL");
+    await keepDurably(connection, waitMs);
     await unlocked(() => connection.exec("BEGIN IMMEDIATE"), waitMs);
     for (const sql of sqlSchema("BLOB")) connection.exec(sql);
     connection.prepare(sqlNaming.insert.replace("$1", "?")).run(randomUUID());

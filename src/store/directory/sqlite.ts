@@ -1,5 +1,5 @@
 import { openSqlite, type SqliteConnection, type SqliteDriver } from "../sqlite-driver.js";
-import { isDurable, unlocked } from "../sqlite-session.js";
+import { isDurable, keepDurably, unlocked } from "../sqlite-session.js";
 import type { DirectoryEntry, DirectoryStore, DirectoryUsage, DirectoryView } from "./contract.js";
 import { entryKey } from "./contract.js";
 import { Entries } from "./entries.js";
@@ -39,11 +39,8 @@ const schema = `CREATE TABLE IF NOT EXISTS farcall_directory (
 export async function openSqliteDirectoryStore(options: SqliteDirectoryStoreOptions): Promise<DirectoryStore> {
   const connection = await openSqlite(options.path, options.driver);
   try {
-    // Waiting inside SQLite would stop the whole process.
-    connection.exec("PRAGMA busy_timeout = 0");
     const waitMs = options.lockTimeoutMs ?? lockTimeoutMsDefault;
-    await unlocked(() => connection.prepare("PRAGMA journal_mode = WAL").get(), waitMs);
-    connection.exec("PRAGMA synchronous = FULL");
+    await keepDurably(connection, waitMs);
     await unlocked(() => connection.exec(schema), waitMs);
     const now = options.now ?? Date.now;
     await unlocked(
